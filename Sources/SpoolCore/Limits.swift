@@ -1,0 +1,85 @@
+/// Every bound of the program in one place, each with its unit and its reason.
+public enum Limits {
+    // MARK: Input
+
+    /// Bytes of one request body, and of one line of a stream. A log with a long conversation is well
+    /// below; a mistake is well above.
+    public static let bodyBytesMax = 16 << 20
+    /// Bytes of one request's head. Anything longer is not a client of this API.
+    public static let headBytesMax = 16 << 10
+    /// Nested JSON containers. Deeper text is refused, so that no parser downstream overflows.
+    public static let jsonDepthMax = 64
+    /// Open connections over all listeners.
+    public static let connectionsMax = 1024
+    /// Bytes between socket and disk, over all connections: the daemon's memory under load.
+    public static let ingestBytesMax = 32 << 20
+    /// How long a connection waits for a share of those bytes before it is answered 503.
+    public static let budgetWait = Duration.seconds(5)
+    /// How long a submission waits for its transaction before it is withdrawn and answered 503.
+    public static let acceptTimeout = Duration.seconds(5)
+    /// How long a connection may be silent between requests.
+    public static let idleTimeout = Duration.seconds(300)
+    /// How long a request that has begun may pause before its next byte.
+    public static let readTimeout = Duration.seconds(30)
+    /// Seconds a refused client is asked to wait (`Retry-After`).
+    public static let retryAfterSeconds = 1
+    /// Bytes kept of one item of input that could not be understood.
+    public static let malformedBytesMax = 64 << 10
+    /// Bytes kept of all such items; the oldest make room for the newest.
+    public static let malformedRingBytesMax = 16 << 20
+
+    // MARK: Queue
+
+    /// Live payload plus ``eventOverheadBytes`` an event; beyond it the answer is 503.
+    public static let spoolBytesMax: Int64 = 2 << 30
+    /// What an event costs besides its payload: row, index, memory.
+    public static let eventOverheadBytes: Int64 = 200
+    /// Free disk below which nothing is accepted, so that delivering still has room to work.
+    public static let freeDiskBytesMin: Int64 = 512 << 20
+    /// Deliveries whose ids are kept.
+    public static let identitiesMax = 1_000_000
+    /// How long ids are kept.
+    public static let identityAge = Duration.seconds(30 * 86_400)
+    /// Delivered references that are known by heart: a child of one of these never waits.
+    public static let recentReferencesMax = 100_000
+    /// How long an event waits for a log nobody here has heard of.
+    public static let unknownCauseWait = Duration.seconds(5)
+    /// How long upstream may answer that it does not know that log before the event dies.
+    public static let unknownCauseGrace = Duration.seconds(600)
+    /// Rows that one transaction wakes or kills at most, so that no commit stalls the door.
+    public static let rowsPerStepMax = 500
+
+    /// Ancestors that are looked through for an event that would wait for itself.
+    public static let ancestorsMax = 10_000
+
+    // MARK: Delivery
+
+    /// Events of one batch.
+    public static let batchEventsMax = 100
+    /// Body bytes of one batch; a larger event travels alone.
+    public static let batchBytesMax = 1 << 20
+    /// How long a smaller batch waits for company, from the arrival of its oldest event.
+    public static let batchLinger = Duration.milliseconds(200)
+    /// Requests to one destination at a time, at first.
+    public static let inFlightStart = 2
+    /// Requests to one destination at a time, at most.
+    public static let inFlightMax = 8
+    /// How long a connection may take to stand.
+    public static let connectTimeout = Duration.seconds(10)
+    /// How long an answer may take once it does.
+    public static let answerTimeout = Duration.seconds(30)
+    /// Bytes of an upstream answer that are read: enough for the ids of the largest batch.
+    public static let answerBytesMax = 4 << 20
+    /// Bytes of upstream's words kept with a dead letter.
+    public static let upstreamWordsMax = 2048
+    /// The first backoff of a destination, before jitter; it doubles with each failure.
+    public static let backoffBase = Duration.seconds(1)
+    /// The longest backoff.
+    public static let backoffMax = Duration.seconds(60)
+    /// The longest wait that a `Retry-After` can ask for.
+    public static let retryAfterMax = Duration.seconds(3600)
+    /// How long after a lost answer a 404 is believed: the request may still lie in a buffer.
+    public static let inDoubtWait = Duration.seconds(2)
+    /// How long a stop waits for outstanding answers.
+    public static let stopTimeout = Duration.seconds(10)
+}
