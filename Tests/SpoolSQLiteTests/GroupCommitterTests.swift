@@ -1,0 +1,118 @@
+import Dispatch
+import SpoolSQLite
+import Synchronization
+import Testing
+
+@Suite("Group commit")
+struct GroupCommitterTests {
+    /// What was done, in order.
+    private final class Notes: Sendable {
+        private let words = Mutex<[String]>([])
+        var all: [String] { words.withLock { $0 } }
+        func add(_ word: String) { words.withLock { $0.append(word) } }
+    }
+
+    private final class Counter: GroupState {
+        private let notes: Notes
+        init(_ notes: Notes = Notes()) { self.notes = notes }
+        func note(_ word: String) { notes.add(word) }
+        func begin() { note("begin") }
+        func commit() throws { note("commit") }
+        func upkeep() -> Bool { false }
+    }
+
+    private struct Refusal: Error {}
+
+    /// Waits for callbacks by counting them.
+    private final class Latch: Sendable {
+        private let done = DispatchSemaphore(value: 0)
+        func signal() { done.signal() }
+        func wait(_ count: Int = 1) { for _ in 0..<count { done.wait() } }
+    }
+
+    @Test("what arrives during a commit shares the next one, and is answered after it")
+    func groups() throws {
+        let notes = Notes()
+        let committer = try GroupCommitter(name: "test", report: { _ in }) { Counter(notes) }
+        let (entered, release, done) = (Latch(), Latch(), Latch())
+        committer.submit(
+            { state in
+                entered.signal()
+                release.wait()
+                state.note("first")
+                return {}
+            }, orElse: { _ in })
+        entered.wait()
+        let seen = Mutex<[String]>([])
+        for number in 1...3 {
+            committer.submit(
+                { state in
+                    state.note("job \(number)")
+                    return {
+                        seen.withLock { $0 = notes.all }
+                        done.signal()
+                    }
+                }, orElse: { _ in })
+        }
+        release.signal()
+        done.wait(3)
+        #expect(
+            seen.withLock { $0 } == [
+                "begin", "first", "commit", "begin", "job 1", "job 2", "job 3", "commit",
+            ])
+    }
+
+    @Test("one refusal fails its whole group, and the next group starts from the file again")
+    func failure() throws {
+        let opened = Mutex(0)
+        let reports = Mutex(0)
+        let committer = try GroupCommitter(
+            name: "test", report: { _ in reports.withLock { $0 += 1 } }
+        ) { () -> Counter in
+            opened.withLock { $0 += 1 }
+            return Counter()
+        }
+        let (failed, done) = (Latch(), Latch())
+        committer.submit({ _ in throw Refusal() }, orElse: { _ in failed.signal() })
+        failed.wait()
+        committer.submit({ _ in { done.signal() } }, orElse: { _ in })
+        done.wait()
+        #expect(opened.withLock { $0 } == 2)
+        #expect(reports.withLock { $0 } == 1)
+    }
+
+    @Test("work that waited too long is taken back; work that must run is not")
+    func withdraws() throws {
+        let committer = try GroupCommitter(name: "test", report: { _ in }) { Counter() }
+        let (entered, release, withdrawn, ran) = (Latch(), Latch(), Latch(), Latch())
+        committer.submit(
+            { _ in
+                entered.signal()
+                release.wait()
+                return {}
+            }, orElse: { _ in })
+        entered.wait()
+        committer.submit(
+            withdrawable: true, { _ in { Issue.record("ran after it was taken back") } },
+            orElse: { failure in
+                if case .withdrawn = failure { withdrawn.signal() }
+            })
+        committer.submit({ _ in { ran.signal() } }, orElse: { _ in })
+        committer.withdraw(waitingSince: .now)
+        withdrawn.wait()
+        release.signal()
+        ran.wait()
+    }
+
+    @Test("a stop commits what was submitted before it and refuses what comes after")
+    func stops() throws {
+        let committer = try GroupCommitter(name: "test", report: { _ in }) { Counter() }
+        let (ran, stopped, refused) = (Latch(), Latch(), Latch())
+        committer.submit({ _ in { ran.signal() } }, orElse: { _ in })
+        committer.stop { stopped.signal() }
+        ran.wait()
+        stopped.wait()
+        committer.submit({ _ in {} }, orElse: { _ in refused.signal() })
+        refused.wait()
+    }
+}
