@@ -1,0 +1,159 @@
+internal import Glibc
+public import SpoolCore
+internal import SpoolSQLite
+internal import Synchronization
+
+/// The queue: both ports over one spool file, with one thread that writes.
+///
+/// Everything that changes the file, from the ways in and from the sender alike, joins the next group
+/// commit; see ``GroupCommitter``. Answers come on the queue's thread, after the commit.
+public final class EventQueue: EventSink, EventSource, Sendable {
+    /// Mints ids and keys for this spool.
+    public let identity: SpoolIdentity
+    private let committer: GroupCommitter<SpoolStore>
+    private let lock: SpoolLock
+    private let doorbell: Doorbell
+
+    /// Opens the spool in a directory this process holds, creating it when there is none.
+    ///
+    /// - Parameters:
+    ///   - lock: kept until the queue is gone.
+    ///   - destination: the normalised base URL that ids and calibration are remembered under.
+    ///   - clock: the wall clock.
+    ///   - report: told of every refusal of the disk.
+    /// - Throws: ``QueueError``, or what SQLite or the schema check said.
+    public init(
+        lock: SpoolLock, destination: String, settings: QueueSettings = QueueSettings(),
+        clock: @escaping @Sendable () -> Timestamp,
+        report: @escaping @Sendable (any Error) -> Void
+    ) throws {
+        self.lock = lock
+        let path = lock.directory + "/spool.db"
+        try Self.createPrivately(path)
+        let identity = Mutex<SpoolIdentity?>(nil)
+        let doorbell = Doorbell()
+        committer = try GroupCommitter(name: "loopspool-queue", report: report) {
+            let store = try SpoolStore(
+                path: path, destination: destination, settings: settings, clock: clock,
+                ring: { doorbell.ring() })
+            identity.withLock { $0 = store.identity }
+            return store
+        }
+        // Safety: the committer's initialiser returns only after the store was opened.
+        self.identity = identity.withLock { $0! }
+        self.doorbell = doorbell
+    }
+
+    /// SQLite would create the file with the umask's mode; its siblings take the mode of the file.
+    private static func createPrivately(_ path: String) throws {
+        let descriptor = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
+        guard descriptor >= 0 else {
+            throw QueueError.unusable(
+                path: path, errno: errno, words: String(cString: strerror(errno)))
+        }
+        close(descriptor)
+    }
+
+    // MARK: EventSink
+
+    /// Joins the next group commit; see ``EventSink/append(_:_:)``.
+    public func append(
+        _ submission: Submission,
+        _ done: @escaping @Sendable (Result<Receipt, AppendRefusal>) -> Void
+    ) {
+        committer.submit(withdrawable: true) { store in
+            let result = try store.append(submission)
+            return { done(result) }
+        } orElse: { failure in
+            switch failure {
+            case .withdrawn: done(.failure(.busy))
+            case .stopped: done(.failure(.stopping))
+            case .refused(let words): done(.failure(.failing(words)))
+            }
+        }
+    }
+
+    /// Takes back what has not begun; see ``EventSink/withdraw(waitingSince:)``.
+    public func withdraw(waitingSince instant: ContinuousClock.Instant) {
+        committer.withdraw(waitingSince: instant)
+    }
+
+    /// Keeps input in the ring; see ``EventSink/keepMalformed(_:reason:source:)``.
+    public func keepMalformed(_ input: [UInt8], reason: String, source: String) {
+        committer.submit { store in
+            try store.keepMalformed(input, reason: reason, source: source)
+            return {}
+        } orElse: { _ in
+        }
+    }
+
+    // MARK: EventSource
+
+    /// Fills a batch and commits its lease; see ``EventSource/lease(_:_:)``.
+    public func lease(_ wish: LeaseWish, _ done: @escaping @Sendable (LeaseAnswer) -> Void) {
+        committer.submit { store in
+            let answer = try store.lease(wish)
+            return { done(answer) }
+        } orElse: { _ in
+            done(.failing)
+        }
+    }
+
+    /// Commits what became of a batch; see ``EventSource/settle(_:_:)``.
+    public func settle(_ settlement: Settlement, _ done: @escaping @Sendable (Bool) -> Void) {
+        committer.submit { store in
+            try store.settle(settlement)
+            return { done(true) }
+        } orElse: { _ in
+            done(false)
+        }
+    }
+
+    /// Reads what a restart left open; see ``EventSource/recall(_:)``.
+    public func recall(_ done: @escaping @Sendable (Recollection) -> Void) {
+        committer.submit { store in
+            let recollection = try store.recall()
+            return { done(recollection) }
+        } orElse: { _ in
+            done(
+                Recollection(
+                    leases: [], answeredRoutes: [], deliveredReferences: [], calibration: .undecided
+                ))
+        }
+    }
+
+    /// Installs the listener of the doorbell; see ``EventSource/whenWorkArrives(_:)``.
+    public func whenWorkArrives(_ notify: @escaping @Sendable () -> Void) {
+        doorbell.install(notify)
+    }
+
+    // MARK: The operator
+
+    /// The state of the spool in numbers; nil when the disk refuses or the queue is stopped.
+    public func report(_ done: @escaping @Sendable (QueueReport?) -> Void) {
+        committer.submit { store in
+            let report = try store.report()
+            return { done(report) }
+        } orElse: { _ in
+            done(nil)
+        }
+    }
+
+    /// Commits what was submitted, closes the file, and lets go of the spool.
+    public func stop() async {
+        await withCheckedContinuation { done in committer.stop { done.resume() } }
+    }
+}
+
+/// Tells the sender, once, that there is something to lease.
+private final class Doorbell: Sendable {
+    private let listener = Mutex<(@Sendable () -> Void)?>(nil)
+
+    func install(_ notify: @escaping @Sendable () -> Void) {
+        listener.withLock { $0 = notify }
+    }
+
+    func ring() {
+        listener.withLock { $0 }?()
+    }
+}

@@ -1,0 +1,119 @@
+internal import SpoolCore
+
+/// A lane as the queue knows it in memory.
+struct Lane {
+    let id: Int64
+    let route: Route
+    let project: Int64
+    /// Ready events not leased.
+    var readyCount = 0
+    /// Everything at or below it is leased, held, or gone: where the next look begins.
+    var cursor: Int64 = 0
+}
+
+/// The lanes and their turns, by operation.
+struct Lanes {
+    private(set) var all: [Int64: Lane] = [:]
+    private var rotations: [Route: LaneRotation] = [:]
+    private var totals: [Route: Int] = [:]
+    private var since: [Route: Timestamp] = [:]
+    /// Which operation's turn it is: an index into `Route.allCases`.
+    private var turn = 0
+    /// Lanes that give nothing now. Their events do not count as ready.
+    private(set) var parked: Set<Int64> = []
+
+    subscript(id: Int64) -> Lane {
+        // Safety: events carry only ids of the lane table, all of which are loaded.
+        all[id]!
+    }
+
+    mutating func add(_ lane: Lane) {
+        precondition(all[lane.id] == nil, "lane \(lane.id) is known already")
+        all[lane.id] = lane
+    }
+
+    /// `count` more events of the lane are ready, the first of them at or after `sequence`.
+    mutating func ready(_ id: Int64, _ count: Int, from sequence: EventSequence, at now: Timestamp)
+    {
+        all[id]!.readyCount += count
+        all[id]!.cursor = min(all[id]!.cursor, sequence.rawValue - 1)
+        if parked.contains(id) { return }
+        let route = self[id].route
+        rotations[route, default: LaneRotation()].join(id)
+        if totals[route, default: 0] == 0 { since[route] = now }
+        totals[route, default: 0] += count
+    }
+
+    /// `count` events of the lane are ready no more: leased, or found to be waiting.
+    mutating func unready(_ id: Int64, _ count: Int) {
+        all[id]!.readyCount -= count
+        precondition(
+            self[id].readyCount >= 0, "lane \(id) counts \(self[id].readyCount) ready events")
+        if !parked.contains(id) { totals[self[id].route, default: 0] -= count }
+    }
+
+    /// The lane was looked through up to `sequence`.
+    mutating func advance(_ id: Int64, to sequence: EventSequence) {
+        all[id]!.cursor = sequence.rawValue
+    }
+
+    /// Every ready event of the lane was looked at, from the first.
+    mutating func rewind(_ id: Int64) {
+        all[id]!.cursor = 0
+    }
+
+    /// Changes which lanes give nothing.
+    mutating func park(_ lanes: Set<Int64>, at now: Timestamp) {
+        guard lanes != parked else { return }
+        let freed = parked.subtracting(lanes)
+        for id in lanes.subtracting(parked) {
+            guard let lane = all[id] else { continue }
+            totals[lane.route, default: 0] -= lane.readyCount
+        }
+        parked = lanes
+        for id in freed {
+            guard let lane = all[id], lane.readyCount > 0 else { continue }
+            rotations[lane.route, default: LaneRotation()].join(id)
+            if totals[lane.route, default: 0] == 0 { since[lane.route] = now }
+            totals[lane.route, default: 0] += lane.readyCount
+        }
+    }
+
+    // MARK: Whose turn it is
+
+    /// When an operation's batch is due: now if it fills one, else when its oldest event has waited for
+    /// company long enough; nil when nothing is ready.
+    func due(_ route: Route, _ wish: LeaseWish) -> Timestamp? {
+        let count = totals[route, default: 0]
+        guard count > 0 else { return nil }
+        let isFull = count >= (route.takesArray ? wish.eventsMax : 1)
+        if isFull || wish.isProbe { return Timestamp(milliseconds: 0) }
+        return since[route].map { $0 + wish.linger }
+    }
+
+    /// The operations in the order of their turns, the next one first.
+    func routesInTurn() -> [Route] {
+        let routes = Route.allCases
+        return routes.indices.map { routes[(turn + $0) % routes.count] }
+    }
+
+    /// The operation has had its turn. Events that are left begin to wait for company anew.
+    mutating func served(_ route: Route, at now: Timestamp) {
+        // Safety: routes come from `allCases`.
+        turn = Route.allCases.firstIndex(of: route)! + 1
+        since[route] = now
+    }
+
+    /// Takes the next lane of an operation that has something ready and is not parked.
+    mutating func takeNext(_ route: Route) -> Int64? {
+        while let id = rotations[route]?.takeNext() {
+            if !parked.contains(id), self[id].readyCount > 0 { return id }
+        }
+        return nil
+    }
+
+    /// Puts a lane that still has something ready at the end of the turn.
+    mutating func putBack(_ id: Int64) {
+        if self[id].readyCount > 0 { rotations[self[id].route, default: LaneRotation()].join(id) }
+    }
+}

@@ -1,0 +1,159 @@
+internal import SpoolSQLite
+
+/// The spool's tables, as the steps by which they came to be. Invariants are `CHECK`s where SQL can hold
+/// them: a transaction that would break one fails whole.
+enum QueueSchema {
+    /// "lspl" as the file's application id, so that no other program's file is mistaken for a spool.
+    static let applicationID: Int32 = 0x6c73_706c
+
+    static let migrations = [Migration(version: 1, sql: version1)]
+
+    private static let version1 = """
+        -- One row: what makes this file's ids its own, and the next event's sequence.
+        CREATE TABLE spool (
+            id INTEGER PRIMARY KEY CHECK (id = 1),
+            epoch INTEGER NOT NULL CHECK (epoch BETWEEN 0 AND 1048575),
+            key0 INTEGER NOT NULL,
+            key1 INTEGER NOT NULL,
+            next_sequence INTEGER NOT NULL CHECK (next_sequence BETWEEN 1 AND 17592186044416)
+        ) STRICT;
+
+        -- One row: the ledger balances in every transaction, or the transaction fails.
+        -- held = queued + in flight: the rows of `event`.
+        CREATE TABLE ledger (
+            id INTEGER PRIMARY KEY CHECK (id = 1),
+            accepted INTEGER NOT NULL CHECK (accepted >= 0),
+            held INTEGER NOT NULL CHECK (held >= 0),
+            delivered INTEGER NOT NULL CHECK (delivered >= 0),
+            dead INTEGER NOT NULL CHECK (dead >= 0),
+            discarded INTEGER NOT NULL CHECK (discarded >= 0),
+            payload_bytes INTEGER NOT NULL CHECK (payload_bytes >= 0),
+            CHECK (accepted = held + delivered + dead + discarded)
+        ) STRICT;
+
+        -- Counts by name that are no part of the balance: possible_duplicates.log, malformed, ...
+        CREATE TABLE counter (
+            name TEXT PRIMARY KEY,
+            value INTEGER NOT NULL CHECK (value >= 0)
+        ) STRICT, WITHOUT ROWID;
+
+        -- An upstream by its base URL. `reference_list`: the last three delivered, one a line.
+        CREATE TABLE destination (
+            id INTEGER PRIMARY KEY,
+            base_url TEXT NOT NULL UNIQUE,
+            calibration INTEGER NOT NULL DEFAULT 0 CHECK (calibration IN (0, 1, 2)),
+            reference_list TEXT NOT NULL DEFAULT ''
+        ) STRICT;
+
+        -- The operations that have answered 2xx there.
+        CREATE TABLE route (
+            destination INTEGER NOT NULL REFERENCES destination (id),
+            operation INTEGER NOT NULL,
+            PRIMARY KEY (destination, operation)
+        ) STRICT, WITHOUT ROWID;
+
+        -- A project as callers name it (`name:`, `id:`), or the caller where none is named.
+        CREATE TABLE project (
+            number INTEGER PRIMARY KEY,
+            name TEXT NOT NULL UNIQUE
+        ) STRICT;
+
+        -- The id upstream gave a project.
+        CREATE TABLE project_id (
+            destination INTEGER NOT NULL REFERENCES destination (id),
+            project INTEGER NOT NULL REFERENCES project (number),
+            id TEXT NOT NULL,
+            PRIMARY KEY (destination, project)
+        ) STRICT, WITHOUT ROWID;
+
+        -- What is served in turn.
+        CREATE TABLE lane (
+            id INTEGER PRIMARY KEY,
+            destination INTEGER NOT NULL REFERENCES destination (id),
+            operation INTEGER NOT NULL CHECK (operation IN (32, 36, 38)),
+            project INTEGER NOT NULL REFERENCES project (number),
+            UNIQUE (destination, operation, project)
+        ) STRICT;
+
+        -- Every event that upstream may not have yet. `hold`: 0 ready, 1 waiting for a log
+        -- (`waits_on`), for a time (`not_before`), or for whichever comes first.
+        CREATE TABLE event (
+            sequence INTEGER PRIMARY KEY CHECK (sequence > 0),
+            lane INTEGER NOT NULL REFERENCES lane (id),
+            kind INTEGER NOT NULL CHECK (kind IN (1, 2, 3)),
+            hold INTEGER NOT NULL CHECK (hold IN (0, 1)),
+            waits_on INTEGER,
+            not_before INTEGER,
+            reference INTEGER,
+            flags INTEGER NOT NULL CHECK (flags BETWEEN 0 AND 3),
+            attempts INTEGER NOT NULL CHECK (attempts >= 0),
+            accepted_at INTEGER NOT NULL,
+            causes BLOB CHECK (length(causes) % 9 = 0),
+            address TEXT,
+            body BLOB NOT NULL,
+            CHECK ((hold = 0) = (waits_on IS NULL AND not_before IS NULL)),
+            CHECK ((kind = 2) = (address IS NOT NULL)),
+            CHECK (kind <> 1 OR reference IS NOT NULL)
+        ) STRICT;
+        -- A lane's next ready events; covers what a start needs to know of every event.
+        CREATE INDEX event_lane ON event (lane, hold, sequence, reference, kind);
+        -- Who is woken when a log leaves.
+        CREATE INDEX event_wait ON event (waits_on, sequence) WHERE waits_on IS NOT NULL;
+        -- Who is woken by time.
+        CREATE INDEX event_due ON event (not_before) WHERE not_before IS NOT NULL;
+        -- The effects on one log, in order.
+        CREATE INDEX event_chain ON event (reference, sequence) WHERE kind <> 1;
+
+        -- A batch. state 1: its request may have been written. state 0: it may not, and its events
+        -- travel in no other company. `events`: their sequences, 8 bytes each, little endian.
+        CREATE TABLE lease (
+            id INTEGER PRIMARY KEY AUTOINCREMENT,
+            destination INTEGER NOT NULL REFERENCES destination (id),
+            operation INTEGER NOT NULL CHECK (operation IN (32, 36, 38)),
+            state INTEGER NOT NULL CHECK (state IN (0, 1)),
+            events BLOB NOT NULL CHECK (length(events) > 0 AND length(events) % 8 = 0)
+        ) STRICT;
+
+        -- Ids upstream gave to the events of one delivery, those of 256 neighbouring sequences a row.
+        CREATE TABLE identity (
+            id INTEGER PRIMARY KEY,
+            block INTEGER NOT NULL,
+            destination INTEGER NOT NULL REFERENCES destination (id),
+            delivered_at INTEGER NOT NULL,
+            count INTEGER NOT NULL CHECK (count > 0),
+            entries BLOB NOT NULL
+        ) STRICT;
+        CREATE INDEX identity_block ON identity (block);
+
+        -- Events that are not tried again unless the operator says so.
+        CREATE TABLE dead (
+            sequence INTEGER PRIMARY KEY,
+            lane INTEGER NOT NULL REFERENCES lane (id),
+            kind INTEGER NOT NULL,
+            reference INTEGER,
+            flags INTEGER NOT NULL,
+            attempts INTEGER NOT NULL,
+            accepted_at INTEGER NOT NULL,
+            causes BLOB,
+            address TEXT,
+            body BLOB NOT NULL,
+            died_at INTEGER NOT NULL,
+            reason TEXT NOT NULL,
+            status INTEGER,
+            words TEXT NOT NULL
+        ) STRICT;
+        CREATE INDEX dead_log ON dead (reference) WHERE kind = 1;
+
+        -- Input that could not be understood, where there was nobody to tell.
+        CREATE TABLE malformed (
+            id INTEGER PRIMARY KEY AUTOINCREMENT,
+            kept_at INTEGER NOT NULL,
+            source TEXT NOT NULL,
+            reason TEXT NOT NULL,
+            size INTEGER NOT NULL,
+            input BLOB NOT NULL
+        ) STRICT;
+
+        INSERT INTO ledger VALUES (1, 0, 0, 0, 0, 0, 0);
+        """
+}

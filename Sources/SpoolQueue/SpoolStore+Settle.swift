@@ -1,0 +1,225 @@
+internal import SpoolCore
+internal import SpoolSQLite
+
+/// Settling: what became of a batch, in one transaction with the ids and the ledger.
+///
+/// A crash before the commit leaves the lease as it was: in doubt.
+extension SpoolStore {
+    func settle(_ settlement: Settlement) throws {
+        guard let lease = leases[settlement.lease] else {
+            preconditionFailure("lease \(settlement.lease) is settled already")
+        }
+        let now = clock()
+        var rest = lease.events
+        var held: [EventSequence: HeldEvent] = [:]
+        for event in rest { held[event.sequence] = event }
+        func take(_ sequence: EventSequence) -> HeldEvent {
+            guard let event = held.removeValue(forKey: sequence) else {
+                preconditionFailure("event \(sequence.rawValue) is not in lease \(lease.id)")
+            }
+            return event
+        }
+        if settlement.routeAnswered { try rememberAnswer(of: lease.route) }
+        if let calibration = settlement.calibration { try remember(calibration) }
+        try deliver(
+            settlement.delivered.map { (take($0.sequence), $0.id, $0.projectID) }, at: now)
+        for returned in settlement.returned {
+            try release(take(returned.sequence), returned, at: now)
+        }
+        for group in settlement.regrouped { try regroup(group.map(take), lease.route) }
+        for death in settlement.dead {
+            let event = take(death.sequence)
+            leased.remove(event.sequence.rawValue)
+            try bury(
+                event, reason: death.reason, status: death.status, words: death.words, at: now)
+        }
+        try count("possible_duplicates.\(lease.route.countName)", settlement.possibleDuplicates)
+        rest.removeAll { held[$0.sequence] == nil }
+        try keep(rest, of: lease)
+    }
+
+    // MARK: Delivered
+
+    private func deliver(
+        _ delivered: [(event: HeldEvent, id: String, projectID: String?)], at now: Timestamp
+    ) throws {
+        guard !delivered.isEmpty else { return }
+        let logs = delivered.filter { $0.event.kind == .log }
+        if let last = logs.last { try rememberReference(of: last.event.sequence) }
+        try rememberIDs(
+            logs.compactMap { log in
+                log.event.reference.map {
+                    IdentityEntry(sequence: log.event.sequence, key: $0, id: log.id)
+                }
+            }, at: now)
+        var projectsSeen: Set<Int64> = []
+        for log in logs {
+            let project = lanes[log.event.lane].project
+            guard let id = log.projectID, projectsSeen.insert(project).inserted else { continue }
+            try remember(projectID: id, of: project)
+        }
+        try delete(delivered.map(\.event))
+        ledger.held -= Int64(delivered.count)
+        ledger.delivered += Int64(delivered.count)
+        for (event, _, _) in delivered {
+            leased.remove(event.sequence.rawValue)
+            if event.kind == .log, let key = event.reference { recent.insert(key) }
+            try depart(event)
+        }
+    }
+
+    /// Deletes rows, neighbours together.
+    private func delete(_ events: [HeldEvent]) throws {
+        let sequences = events.map(\.sequence.rawValue).sorted()
+        var start = 0
+        for place in sequences.indices {
+            let isLast = place == sequences.count - 1
+            guard isLast || sequences[place + 1] != sequences[place] + 1 else { continue }
+            statements.deleteRange.bind(1, sequences[start])
+            statements.deleteRange.bind(2, sequences[place])
+            try statements.deleteRange.run()
+            precondition(
+                connection.changes == place - start + 1,
+                "deleting \(sequences[start])...\(sequences[place]) changed \(connection.changes) rows"
+            )
+            start = place + 1
+        }
+        for event in events { ledger.payloadBytes -= Int64(event.bodyBytes) }
+    }
+
+    /// An event has left the queue, delivered or dead: whoever waited for it may be looked at again.
+    private func depart(_ event: HeldEvent) throws {
+        guard let key = event.reference else { return }
+        if event.kind == .log {
+            guard references.remove(key) == 0 else { return }
+            wakes.append(key)
+        }
+        try wakeEffects(of: key)
+    }
+
+    // MARK: Back to the queue
+
+    private func release(
+        _ event: HeldEvent, _ returned: Settlement.Returned, at now: Timestamp
+    ) throws {
+        leased.remove(event.sequence.rawValue)
+        if returned.countsAttempt || returned.notBefore != nil {
+            let update = statements.returnCounted
+            update.bind(1, returned.countsAttempt ? 1 : 0)
+            update.bind(2, returned.notBefore?.milliseconds)
+            update.bind(3, returned.notBefore == nil ? 0 : 1)
+            update.bind(4, event.sequence.rawValue)
+            try update.run()
+        }
+        if returned.notBefore == nil { lanes.ready(event.lane, 1, from: event.sequence, at: now) }
+    }
+
+    /// Events that travel in no other company from now on; their request has not begun.
+    private func regroup(_ events: [HeldEvent], _ route: Route) throws {
+        precondition(!events.isEmpty, "an empty group")
+        let id = try insertLease(route, events.map(\.sequence), isBegun: false)
+        leases[id] = OpenLease(id: id, route: route, events: events)
+        regrouped.append(id)
+    }
+
+    // MARK: Dead
+
+    /// Moves an event to the dead letters. Events that name it find that out when they are looked at.
+    func bury(
+        _ event: HeldEvent, reason: DeadLetterReason, status: Int?, words: String, at now: Timestamp
+    ) throws {
+        let bury = statements.bury
+        bury.bind(1, now.milliseconds)
+        bury.bind(2, reason.rawValue)
+        bury.bind(3, status.map(Int64.init))
+        bury.bind(4, words)
+        bury.bind(5, event.sequence.rawValue)
+        try bury.run()
+        try delete([event])
+        ledger.held -= 1
+        ledger.dead += 1
+        try depart(event)
+    }
+
+    // MARK: The lease itself
+
+    private func keep(_ rest: [HeldEvent], of lease: OpenLease) throws {
+        if rest.isEmpty {
+            statements.deleteLease.bind(1, lease.id)
+            try statements.deleteLease.run()
+            leases[lease.id] = nil
+        } else if rest.count < lease.events.count {
+            statements.updateLease.bind(1, SequenceList.encode(rest.map(\.sequence)))
+            statements.updateLease.bind(2, lease.id)
+            try statements.updateLease.run()
+            leases[lease.id]?.events = rest
+        }
+    }
+
+    // MARK: What is known of the destination
+
+    private func rememberAnswer(of route: Route) throws {
+        guard answeredRoutes.insert(route).inserted else { return }
+        let insert = try connection.prepare("INSERT OR IGNORE INTO route VALUES (?, ?)")
+        insert.bind(1, destination)
+        insert.bind(2, Int64(route.rawValue))
+        try insert.run()
+    }
+
+    private func remember(_ calibration: Calibration) throws {
+        let update = try connection.prepare("UPDATE destination SET calibration = ? WHERE id = ?")
+        update.bind(1, Int64(calibration.rawValue))
+        update.bind(2, destination)
+        try update.run()
+    }
+
+    /// Keeps the last three delivered references, by which asking is calibrated after a restart.
+    private func rememberReference(of sequence: EventSequence) throws {
+        statements.eventBody.bind(1, sequence.rawValue)
+        guard try statements.eventBody.step() else {
+            throw QueueError.damaged(
+                connection.path, "delivered event \(sequence.rawValue) is gone")
+        }
+        let reference = statements.eventBody.blob(8) { LogFacts($0)?.referenceID }
+        statements.eventBody.reset()
+        // A reference with a line break would break the list; it is simply not used to calibrate.
+        guard let reference, !reference.contains(where: \.isNewline) else { return }
+        deliveredReferences = Array(([reference] + deliveredReferences).prefix(3))
+        statements.storeReferences.bind(1, deliveredReferences.joined(separator: "\n"))
+        statements.storeReferences.bind(2, destination)
+        try statements.storeReferences.run()
+    }
+
+    private func remember(projectID id: String, of number: Int64) throws {
+        guard projectIDs.updateValue(id, forKey: number) != id else { return }
+        let insert = try connection.prepare("INSERT OR REPLACE INTO project_id VALUES (?, ?, ?)")
+        insert.bind(1, destination)
+        insert.bind(2, number)
+        insert.bind(3, id)
+        try insert.run()
+    }
+
+    /// Adds to a counter that is no part of the balance.
+    func count(_ name: String, _ more: Int) throws {
+        guard more > 0 else { return }
+        let add = try connection.prepare(
+            """
+            INSERT INTO counter VALUES (?, ?)
+            ON CONFLICT (name) DO UPDATE SET value = value + excluded.value
+            """)
+        add.bind(1, name)
+        add.bind(2, Int64(more))
+        try add.run()
+    }
+}
+
+extension Route {
+    /// The operation's name in counters.
+    var countName: String {
+        switch self {
+        case .postLogs: "log"
+        case .postFeedback: "feedback"
+        case .patchLogByReference: "update"
+        }
+    }
+}

@@ -1,0 +1,144 @@
+public import SpoolCore
+internal import SpoolSQLite
+
+/// Work that nobody waits for, in small steps between the groups.
+///
+/// A crash between two steps loses nothing: each step can be found again in the tables.
+extension SpoolStore {
+    func upkeep() throws -> Bool {
+        try begin()
+        let forgot = try forgetOldIDs()
+        try commit()
+        let shrank = try shrink()
+        return !wakes.isEmpty || forgot || shrank
+    }
+
+    /// Forgets the ids of old deliveries: beyond a number, and beyond an age.
+    private func forgetOldIDs() throws -> Bool {
+        let oldest = try connection.prepare(
+            "SELECT id, count, delivered_at FROM identity ORDER BY id LIMIT 1")
+        guard try oldest.step() else { return false }
+        let (id, count) = (oldest.integer(0), Int(oldest.integer(1)))
+        let age = clock() - Timestamp(milliseconds: oldest.integer(2))
+        oldest.reset()
+        guard identityCount - count >= Limits.identitiesMax || age > Limits.identityAge else {
+            return false
+        }
+        try connection.execute("DELETE FROM identity WHERE id = \(id)")
+        identityCount -= count
+        return true
+    }
+
+    /// Gives pages back to the file system once most of the file is empty.
+    private func shrink() throws -> Bool {
+        let free = try connection.integer("PRAGMA freelist_count") ?? 0
+        let pages = try connection.integer("PRAGMA page_count") ?? 0
+        guard free > Self.freePagesMin, free * 2 > pages else { return false }
+        try connection.execute("PRAGMA incremental_vacuum(\(Self.vacuumPagesPerStep))")
+        return true
+    }
+
+    /// Free pages that are kept for the next burst: 8 MiB.
+    private static let freePagesMin: Int64 = 1024
+    private static let vacuumPagesPerStep = 256
+
+    // MARK: Malformed input
+
+    /// Keeps input that nobody can be told about, in a ring.
+    func keepMalformed(_ input: [UInt8], reason: String, source: String) throws {
+        let insert = try connection.prepare(
+            "INSERT INTO malformed (kept_at, source, reason, size, input) VALUES (?, ?, ?, ?, ?)")
+        insert.bind(1, clock().milliseconds)
+        insert.bind(2, source)
+        insert.bind(3, reason)
+        insert.bind(4, Int64(input.count))
+        insert.bind(5, Array(input.prefix(Limits.malformedBytesMax)))
+        try insert.run()
+        malformedBytes += Int64(min(input.count, Limits.malformedBytesMax))
+        while malformedBytes > Int64(Limits.malformedRingBytesMax) {
+            let oldest = try connection.prepare(
+                "DELETE FROM malformed WHERE id = (SELECT min(id) FROM malformed) RETURNING length(input)"
+            )
+            guard try oldest.step() else { break }
+            malformedBytes -= oldest.integer(0)
+            oldest.reset()
+            try count("malformed_overwritten", 1)
+        }
+        try count("malformed", 1)
+    }
+
+    // MARK: What an operator asks
+
+    /// The state of the spool in numbers.
+    func report() throws -> QueueReport {
+        var report = QueueReport()
+        report.accepted = ledger.accepted
+        let waiting = regrouped.reduce(0) { $0 + (leases[$1]?.events.count ?? 0) }
+        report.inFlight = Int64(leased.count - waiting)
+        report.queued = ledger.held - report.inFlight
+        report.delivered = ledger.delivered
+        report.dead = ledger.dead
+        report.discarded = ledger.discarded
+        report.payloadBytes = ledger.payloadBytes
+        report.waiting =
+            try connection.integer("SELECT count(*) FROM event WHERE waits_on IS NOT NULL") ?? 0
+        report.oldestAcceptedAt = try connection.integer(
+            "SELECT accepted_at FROM event ORDER BY sequence LIMIT 1"
+        ).map(Timestamp.init(milliseconds:))
+        let counters = try connection.prepare("SELECT name, value FROM counter")
+        while try counters.step() { report.counters[counters.text(0)] = counters.integer(1) }
+        let dead = try connection.prepare(
+            """
+            SELECT sequence, kind, reason, coalesce(status, 0), words FROM dead
+            ORDER BY sequence DESC LIMIT 5
+            """)
+        while try dead.step() {
+            report.lastDead.append(
+                QueueReport.DeadLetter(
+                    id: identity.id(.log, EventSequence(rawValue: dead.integer(0))),
+                    kind: EventKind(rawValue: Int(dead.integer(1))) ?? .log, reason: dead.text(2),
+                    status: Int(dead.integer(3)), words: dead.text(4)))
+        }
+        return report
+    }
+}
+
+/// The state of the spool in numbers; the ledger's terms are design words, see `docs/guarantees.md`.
+public struct QueueReport: Sendable {
+    /// Every event once, at its commit.
+    public var accepted: Int64 = 0
+    /// Ready or waiting.
+    public var queued: Int64 = 0
+    /// In flight or in doubt.
+    public var inFlight: Int64 = 0
+    /// Upstream has it.
+    public var delivered: Int64 = 0
+    /// Kept with a reason, not tried again.
+    public var dead: Int64 = 0
+    /// Given up by a policy or command of the operator.
+    public var discarded: Int64 = 0
+    /// Of the queued, those that wait for a log.
+    public var waiting: Int64 = 0
+    /// Body bytes in the queue.
+    public var payloadBytes: Int64 = 0
+    /// When the oldest event in the queue was accepted.
+    public var oldestAcceptedAt: Timestamp?
+    /// Counts that are no part of the balance.
+    public var counters: [String: Int64] = [:]
+    /// The youngest dead letters, at most five.
+    public var lastDead: [DeadLetter] = []
+
+    /// A dead letter in brief; its payload stays in the spool.
+    public struct DeadLetter: Sendable {
+        /// Its provisional id.
+        public let id: String
+        /// What it is.
+        public let kind: EventKind
+        /// Why it died, a ``DeadLetterReason``.
+        public let reason: String
+        /// Upstream's status, 0 where there was none.
+        public let status: Int
+        /// Upstream's words.
+        public let words: String
+    }
+}

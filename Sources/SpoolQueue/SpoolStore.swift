@@ -1,0 +1,176 @@
+internal import SpoolCore
+internal import SpoolSQLite
+
+/// The spool file and what is known of it by heart, on the queue's thread.
+///
+/// Each of its files holds one kind of transaction: `+Append`, `+Lease`, `+Settle`, `+Recall`, `+Upkeep`.
+/// Synchronous, with clock and disk probe passed in, so that a model test or a simulation drives it
+/// directly. Every method runs inside a transaction that the owner opens and commits; a throw means
+/// that the owner must drop the store and make a new one from the file.
+///
+/// Invariants, at every commit:
+/// 1. accepted = held + delivered + dead + discarded, and `held` is the number of rows in `event`;
+/// 2. an event is in at most one lease, and a lease's events are in `event`;
+/// 3. an event waits on a name only while a log or an earlier effect of that name is held, or a time is set;
+/// 4. a row leaves `event` only in the transaction that records why.
+final class SpoolStore: GroupState {
+    let connection: Connection
+    let statements: Statements
+    let identity: SpoolIdentity
+    let destination: Int64
+    let settings: QueueSettings
+    let clock: @Sendable () -> Timestamp
+    private let ring: @Sendable () -> Void
+
+    var ledger: Ledger
+    var nextSequence: Int64
+    /// Names of the logs in the queue, and of those delivered last.
+    var references = ReferenceTable()
+    var recent = RecentReferences(capacity: Limits.recentReferencesMax)
+    var lanes = Lanes()
+    var laneIDs: [LaneName: Int64] = [:]
+    /// Numbers of projects by the names callers use, and upstream's ids for them.
+    var projects: [String: Int64] = [:]
+    var projectIDs: [Int64: String] = [:]
+    /// Every lease, and the sequences in them.
+    var leases: [Int64: OpenLease] = [:]
+    var leased: Set<Int64> = []
+    /// Leases whose requests have not begun, the next one first.
+    var regrouped: [Int64] = []
+    /// What is known of the destination.
+    var answeredRoutes: Set<Route> = []
+    var deliveredReferences: [String] = []
+    /// Entries in the identity table.
+    var identityCount = 0
+    /// Names whose waiters are still to be woken.
+    var wakes: [ReferenceKey] = []
+    /// Events that wait for a name.
+    var waitingCount = 0
+    /// The earliest batch the sender knows of; nil: it waits to be told.
+    var announced: Timestamp?
+    /// The sender's last wish, by which it is told what is due.
+    var wish = LeaseWish()
+    /// Bytes in the ring of malformed input.
+    var malformedBytes: Int64 = 0
+    private var hasRoomOnDisk = true
+    private var diskCheckedAt = Timestamp(milliseconds: 0)
+    private var storedLedger: Ledger
+
+    /// Opens the file, creating it with a random epoch and secret when it is new.
+    init(
+        path: String, destination url: String, settings: QueueSettings,
+        clock: @escaping @Sendable () -> Timestamp, ring: @escaping @Sendable () -> Void = {}
+    ) throws {
+        connection = try DurableFile.open(
+            path: path, applicationID: QueueSchema.applicationID,
+            migrations: QueueSchema.migrations)
+        statements = try Statements(connection)
+        self.settings = settings
+        self.clock = clock
+        self.ring = ring
+        try connection.execute(
+            """
+            INSERT OR IGNORE INTO spool
+            VALUES (1, abs(random() % 1048576), random(), random(), 1)
+            """)
+        let spool = try connection.prepare("SELECT epoch, key0, key1, next_sequence FROM spool")
+        guard try spool.step() else { throw QueueError.damaged(path, "the table `spool` is empty") }
+        identity = SpoolIdentity(
+            epoch: UInt32(spool.integer(0)), key0: UInt64(bitPattern: spool.integer(1)),
+            key1: UInt64(bitPattern: spool.integer(2)))
+        nextSequence = spool.integer(3)
+        spool.reset()
+        let add = try connection.prepare("INSERT OR IGNORE INTO destination (base_url) VALUES (?)")
+        add.bind(1, url)
+        try add.run()
+        let find = try connection.prepare("SELECT id FROM destination WHERE base_url = ?")
+        find.bind(1, url)
+        guard try find.step() else { throw QueueError.damaged(path, "no destination \(url)") }
+        destination = find.integer(0)
+        find.reset()
+        ledger = try Ledger(reading: connection)
+        storedLedger = ledger
+        try load()
+    }
+
+    // MARK: Transactions
+
+    func begin() throws {
+        try statements.begin.run()
+    }
+
+    func commit() throws {
+        try wakeStep()
+        if ledger != storedLedger { try ledger.store(statements.storeLedger) }
+        try statements.commit.run()
+        storedLedger = ledger
+    }
+
+    // MARK: Room
+
+    /// Whether so much more may be accepted.
+    func hasRoom(events: Int, bytes: Int) -> Bool {
+        let overhead = Limits.eventOverheadBytes
+        let used = ledger.payloadBytes + ledger.held * overhead
+        let more = Int64(bytes) + Int64(events) * overhead
+        return used + more <= settings.bytesMax && hasRoomOnDisk(at: clock())
+    }
+
+    private func hasRoomOnDisk(at now: Timestamp) -> Bool {
+        if now - diskCheckedAt >= .milliseconds(250) || now < diskCheckedAt {
+            diskCheckedAt = now
+            hasRoomOnDisk = settings.freeDiskBytes().map { $0 >= settings.freeDiskBytesMin } ?? true
+        }
+        return hasRoomOnDisk
+    }
+
+    // MARK: The sender's doorbell
+
+    /// Tells the sender, once, that something is due: at the end of every group, because the group's own
+    /// commit may have woken somebody.
+    func rest() {
+        if hasNews() { ring() }
+    }
+
+    /// Whether something is due that the sender has not been told of.
+    func hasNews() -> Bool {
+        guard let due = nextDue() else { return false }
+        if let announced, announced <= due { return false }
+        announced = due
+        return true
+    }
+
+    /// When the next batch is due; nil when only new work or a settlement can bring one.
+    func nextDue() -> Timestamp? {
+        if !regrouped.isEmpty { return Timestamp(milliseconds: 0) }
+        return Route.allCases.compactMap { lanes.due($0, wish) }.min()
+    }
+}
+
+/// What is served together: an operation and a project.
+struct LaneName: Hashable {
+    let route: Route
+    let project: Int64
+}
+
+/// A lease and its events.
+struct OpenLease {
+    let id: Int64
+    let route: Route
+    var events: [HeldEvent]
+}
+
+/// What must be known of a leased event to settle it without reading it again.
+struct HeldEvent {
+    let sequence: EventSequence
+    let lane: Int64
+    let kind: EventKind
+    let reference: ReferenceKey?
+    let bodyBytes: Int
+}
+
+/// Flags of the `event` table.
+enum EventFlag {
+    static let referenceIsMinted: Int64 = 1
+    static let holdsProvisionalID: Int64 = 2
+}

@@ -1,0 +1,116 @@
+internal import SpoolSQLite
+
+/// The statements of the hot paths, compiled once.
+final class Statements {
+    let begin: Statement
+    let commit: Statement
+    let storeLedger: Statement
+    let storeNextSequence: Statement
+    let insertEvent: Statement
+    let readyEvents: Statement
+    let eventPlace: Statement
+    let eventBody: Statement
+    let priorEffect: Statement
+    let waiter: Statement
+    let eventCauses: Statement
+    let deadLog: Statement
+    let deadEvent: Statement
+    let identities: Statement
+    let insertIdentity: Statement
+    let holdForName: Statement
+    let holdForTime: Statement
+    let returnCounted: Statement
+    let deleteRange: Statement
+    let bury: Statement
+    let insertLease: Statement
+    let updateLease: Statement
+    let beginLease: Statement
+    let deleteLease: Statement
+    let dueEvents: Statement
+    let wakeChildren: Statement
+    let effectsOf: Statement
+    let release: Statement
+    let nextTimed: Statement
+    let storeReferences: Statement
+
+    init(_ connection: Connection) throws {
+        func prepare(_ sql: String) throws -> Statement { try connection.prepare(sql) }
+        begin = try prepare("BEGIN IMMEDIATE")
+        commit = try prepare("COMMIT")
+        storeLedger = try prepare(
+            """
+            UPDATE ledger SET accepted = ?, held = ?, delivered = ?, dead = ?, discarded = ?,
+            payload_bytes = ?
+            """)
+        storeNextSequence = try prepare("UPDATE spool SET next_sequence = ?")
+        insertEvent = try prepare(
+            """
+            INSERT INTO event (sequence, lane, kind, hold, reference, flags, attempts, accepted_at,
+            causes, address, body) VALUES (?, ?, ?, 0, ?, ?, 0, ?, ?, ?, ?)
+            """)
+        readyEvents = try prepare(
+            """
+            SELECT sequence, kind, reference, flags, attempts, accepted_at, causes, address, body
+            FROM event WHERE lane = ? AND hold = 0 AND sequence > ? ORDER BY sequence
+            """)
+        eventPlace = try prepare("SELECT lane, kind, reference FROM event WHERE sequence = ?")
+        eventBody = try prepare(
+            """
+            SELECT lane, kind, reference, flags, attempts, accepted_at, causes, address, body
+            FROM event WHERE sequence = ?
+            """)
+        waiter = try prepare("SELECT 1 FROM event WHERE waits_on = ? LIMIT 1")
+        eventCauses = try prepare("SELECT causes FROM event WHERE sequence = ?")
+        priorEffect = try prepare(
+            """
+            SELECT sequence, kind FROM event WHERE reference = ? AND kind <> 1 AND sequence < ?
+            ORDER BY sequence DESC LIMIT 1
+            """)
+        deadLog = try prepare("SELECT 1 FROM dead WHERE reference = ? AND kind = 1 LIMIT 1")
+        deadEvent = try prepare("SELECT reference FROM dead WHERE sequence = ?")
+        identities = try prepare("SELECT entries FROM identity WHERE block = ? AND destination = ?")
+        insertIdentity = try prepare(
+            """
+            INSERT INTO identity (block, destination, delivered_at, count, entries)
+            VALUES (?, ?, ?, ?, ?)
+            """)
+        holdForName = try prepare("UPDATE event SET hold = 1, waits_on = ? WHERE sequence = ?")
+        holdForTime = try prepare(
+            "UPDATE event SET hold = 1, waits_on = ?, not_before = ? WHERE sequence = ?")
+        returnCounted = try prepare(
+            """
+            UPDATE event SET attempts = attempts + ?, not_before = ?, hold = ? WHERE sequence = ?
+            """)
+        deleteRange = try prepare("DELETE FROM event WHERE sequence BETWEEN ? AND ?")
+        bury = try prepare(
+            """
+            INSERT INTO dead SELECT sequence, lane, kind, reference, flags, attempts, accepted_at,
+            causes, address, body, ?, ?, ?, ? FROM event WHERE sequence = ?
+            """)
+        insertLease = try prepare(
+            "INSERT INTO lease (destination, operation, state, events) VALUES (?, ?, ?, ?)")
+        updateLease = try prepare("UPDATE lease SET events = ? WHERE id = ?")
+        beginLease = try prepare("UPDATE lease SET state = 1 WHERE id = ?")
+        deleteLease = try prepare("DELETE FROM lease WHERE id = ?")
+        dueEvents = try prepare(
+            """
+            SELECT sequence, lane, waits_on IS NOT NULL FROM event WHERE not_before <= ?
+            ORDER BY not_before LIMIT ?
+            """)
+        wakeChildren = try prepare(
+            """
+            SELECT sequence, lane, 1 FROM event WHERE waits_on = ? AND kind = 1
+            ORDER BY sequence LIMIT ?
+            """)
+        effectsOf = try prepare(
+            """
+            SELECT sequence, lane, kind, waits_on FROM event WHERE reference = ? AND kind <> 1
+            ORDER BY sequence LIMIT ?
+            """)
+        nextTimed = try prepare(
+            "SELECT min(not_before) FROM event WHERE not_before IS NOT NULL")
+        storeReferences = try prepare("UPDATE destination SET reference_list = ? WHERE id = ?")
+        release = try prepare(
+            "UPDATE event SET hold = 0, waits_on = NULL, not_before = NULL WHERE sequence = ?")
+    }
+}

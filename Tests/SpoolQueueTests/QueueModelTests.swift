@@ -1,0 +1,361 @@
+import SpoolCore
+import SpoolSQLite
+import SpoolTestKit
+import Testing
+
+@testable import SpoolQueue
+
+/// The real queue on a real file against a naive model, one random action at a time, with the death of
+/// the process among the actions: in the middle of a transaction, and between two.
+@Suite("The queue against a model")
+struct QueueModelTests {
+    @Test("agrees over random histories with crashes", arguments: 1...16)
+    func agrees(seed: UInt64) throws {
+        var run = try ModelRun(seed: seed)
+        for _ in 0..<250 { try run.step() }
+        try run.finish()
+        #expect(run.model.crashes > 0, "seed \(seed) never crashed: the test proves little")
+        #expect(run.model.delivered > 20, "seed \(seed) delivered next to nothing")
+    }
+}
+
+/// What the queue should know, in the plainest terms.
+private struct QueueModel {
+    enum State: Equatable {
+        case queued
+        /// Back in the queue, to be left alone until then.
+        case delayed(Timestamp)
+        /// In a group that travels by itself, not yet sent.
+        case grouped([EventSequence])
+        case leased(Int64)
+        case delivered
+        case dead
+    }
+
+    struct Event {
+        let sequence: EventSequence
+        let event: TestEvent
+        let acceptedAt: Timestamp
+        var state: State
+
+        var isHeld: Bool { state != .delivered && state != .dead }
+        /// The name an effect goes by in its chain is that of its log.
+        var name: String
+    }
+
+    var events: [EventSequence: Event] = [:]
+    var crashes = 0
+
+    var delivered: Int { count { $0 == .delivered } }
+    var dead: Int { count { $0 == .dead } }
+    var held: Int { events.values.count { $0.isHeld } }
+
+    private func count(_ isState: (State) -> Bool) -> Int {
+        events.values.count { isState($0.state) }
+    }
+
+    enum CauseState: Equatable { case none, held, delivered, dead, unknown }
+
+    /// What became of the log an event names.
+    func cause(of event: Event) -> CauseState {
+        switch event.event.cause {
+        case nil: return .none
+        case .event(let sequence):
+            guard let log = events[sequence] else { return .unknown }
+            // Waiters wait for the name, so another log of that name holds them too.
+            let isNameHeld = logs(named: log.name).contains { $0.isHeld }
+            return log.isHeld && isNameHeld ? .held : log.state == .dead ? .dead : .delivered
+        case .reference(let name):
+            let named = logs(named: name)
+            if named.contains(where: \.isHeld) { return .held }
+            if named.contains(where: { $0.state == .delivered }) { return .delivered }
+            return named.isEmpty ? .unknown : .dead
+        }
+    }
+
+    /// Whether following parents from an event leads back to it.
+    func isOwnAncestor(_ event: Event) -> Bool {
+        var seen: Set<EventSequence> = []
+        var next = parents(of: event)
+        while let parent = next.popLast() {
+            if parent.sequence == event.sequence { return true }
+            if seen.insert(parent.sequence).inserted { next += parents(of: parent) }
+        }
+        return false
+    }
+
+    private func parents(of event: Event) -> [Event] {
+        switch event.event.cause {
+        case nil: []
+        case .event(let sequence): events[sequence].map { logs(named: $0.name) } ?? []
+        case .reference(let name): logs(named: name)
+        }
+    }
+
+    func logs(named name: String) -> [Event] {
+        events.values.filter { $0.event.kind == .log && $0.name == name }
+    }
+
+    /// Effects on the same log that were accepted earlier and have not left.
+    func priorEffects(of event: Event) -> [Event] {
+        events.values.filter {
+            $0.event.kind.isEffect && $0.name == event.name && $0.isHeld
+                && $0.sequence < event.sequence
+        }
+    }
+}
+
+private struct ModelRun {
+    let seed: UInt64
+    let spool: TestSpool
+    var model = QueueModel()
+    private var random: SeededRandom
+    private var names: [String] = []
+    private var logs: [EventSequence] = []
+    private var open: [Int64: Lease] = [:]
+    /// Events whose death by a dead cause was judged.
+    private var doomed: Set<EventSequence> = []
+
+    init(seed: UInt64) throws {
+        self.seed = seed
+        random = SeededRandom(seed: seed)
+        spool = try TestSpool()
+    }
+
+    mutating func step() throws {
+        switch Int.random(in: 0..<100, using: &random) {
+        case ..<40: try append()
+        case ..<65: try lease()
+        case ..<88: try settle()
+        case ..<93: spool.time.advance(.milliseconds(Int.random(in: 1...4000, using: &random)))
+        case ..<96: _ = try spool.store.upkeep()
+        default: try crash()
+        }
+        try check()
+    }
+
+    // MARK: Actions
+
+    private mutating func randomEvents() -> [TestEvent] {
+        (0..<Int.random(in: 1...6, using: &random)).map { _ in
+            let project = ["a", "b", "c"].randomElement(using: &random)!
+            switch Int.random(in: 0..<10, using: &random) {
+            case ..<5:
+                let name = "n\(names.count)"
+                names.append(name)
+                return .log(name, project: project)
+            case 5: return .log(names.randomElement(using: &random), project: project)
+            case 6:
+                // Sometimes a parent that is still to come, or never comes.
+                let parent = "n\(Int.random(in: 0...(names.count + 4), using: &random))"
+                let name = "n\(names.count)"
+                names.append(name)
+                return .log(name, parent: parent == name ? nil : parent, project: project)
+            case 7:
+                let name = "n\(names.count)"
+                names.append(name)
+                return logs.randomElement(using: &random).map { .child(of: $0, name) } ?? .log(name)
+            case 8: return .update("n\(Int.random(in: 0...(names.count + 1), using: &random))")
+            default:
+                return logs.randomElement(using: &random).map { .feedback(on: $0) } ?? .log("first")
+            }
+        }
+    }
+
+    private mutating func append() throws {
+        let events = randomEvents()
+        let sequences = try spool.append(events)
+        for (sequence, event) in zip(sequences, events) {
+            if event.kind == .log { logs.append(sequence) }
+            model.events[sequence] = QueueModel.Event(
+                sequence: sequence, event: event, acceptedAt: spool.time.now, state: .queued,
+                name: name(of: event, sequence))
+        }
+    }
+
+    private func name(of event: TestEvent, _ sequence: EventSequence) -> String {
+        if event.kind == .log { return event.reference ?? "minted \(sequence.rawValue)" }
+        switch event.cause {
+        case .reference(let name): return name
+        case .event(let log): return model.events[log]?.name ?? "lost \(log.rawValue)"
+        case nil: return "none \(sequence.rawValue)"
+        }
+    }
+
+    private mutating func lease() throws {
+        let wish = LeaseWish(eventsMax: Int.random(in: 1...8, using: &random), linger: .zero)
+        let lease = try spool.lease(wish)
+        try buryTheDoomed()
+        guard let lease else { return }
+        try check(lease, wish)
+        for event in lease.events { model.events[event.sequence]?.state = .leased(lease.id) }
+        open[lease.id] = lease
+    }
+
+    private mutating func settle() throws {
+        guard let lease = open.values.sorted(by: { $0.id < $1.id }).randomElement(using: &random)
+        else { return }
+        var settlement = Settlement(lease: lease.id)
+        var group: [EventSequence] = []
+        for event in lease.events where model.events[event.sequence]?.state == .leased(lease.id) {
+            let sequence = event.sequence
+            switch Int.random(in: 0..<20, using: &random) {
+            case ..<13:
+                settlement.delivered.append(
+                    .init(sequence: sequence, id: "data_up\(sequence.rawValue)", projectID: nil))
+                model.events[sequence]?.state = .delivered
+            case ..<15:
+                settlement.returned.append(.init(sequence: sequence))
+                model.events[sequence]?.state = .queued
+            case 15:
+                let until = spool.time.now + .milliseconds(1500)
+                settlement.returned.append(
+                    .init(sequence: sequence, notBefore: until, countsAttempt: true))
+                model.events[sequence]?.state = .delayed(until)
+            case ..<18: group.append(sequence)
+            case 18:
+                settlement.dead.append(
+                    .init(sequence: sequence, reason: .refused, status: 400, words: "no"))
+                model.events[sequence]?.state = .dead
+            default: break
+            }
+        }
+        if !group.isEmpty {
+            settlement.regrouped = [group]
+            for sequence in group { model.events[sequence]?.state = .grouped(group) }
+        }
+        try spool.commit { try $0.settle(settlement) }
+        let isLeft = lease.events.contains {
+            model.events[$0.sequence]?.state == .leased(lease.id)
+        }
+        if !isLeft { open[lease.id] = nil }
+    }
+
+    private mutating func crash() throws {
+        model.crashes += 1
+        switch Int.random(in: 0..<3, using: &random) {
+        case 0:
+            let lost = TestEvent.submission(randomEvents(), identity: spool.store.identity)
+            try spool.crash(during: { _ = try $0.append(lost).get() })
+        case 1: try spool.crash(during: { _ = try $0.lease(LeaseWish(linger: .zero)) })
+        default: try spool.crash()
+        }
+        let recalled = try spool.commit { try $0.recall() }.leases
+        #expect(Set(recalled.map(\.id)) == Set(open.keys), "seed \(seed)")
+        for lease in recalled {
+            let left = open[lease.id]?.events.map(\.sequence).filter {
+                model.events[$0]?.state == .leased(lease.id)
+            }
+            #expect(lease.events.map(\.sequence) == left, "seed \(seed)")
+        }
+    }
+
+    // MARK: Checks
+
+    /// Every event of a lease was free to go, and none of them went before its cause.
+    private func check(_ lease: Lease, _ wish: LeaseWish) throws {
+        let sequences = Set(lease.events.map(\.sequence))
+        #expect(sequences.count == lease.events.count, "seed \(seed): twice in one lease")
+        for leased in lease.events {
+            let event = try #require(model.events[leased.sequence])
+            #expect(event.event.kind.route == lease.route, "seed \(seed)")
+            switch event.state {
+            case .queued: #expect(!lease.isRegrouped)
+            case .delayed(let until): #expect(until <= spool.time.now, "seed \(seed): too early")
+            case .grouped(let group):
+                #expect(Set(group) == sequences, "seed \(seed): a group in other company")
+                continue
+            default: Issue.record("seed \(seed): \(event) leased though \(event.state)")
+            }
+            let cause = model.cause(of: event)
+            #expect(cause != .held, "seed \(seed): \(event) before its cause")
+            #expect(cause != .dead, "seed \(seed): \(event) after its cause died")
+            #expect(leased.namesUnknownLog == (cause == .unknown), "seed \(seed): \(event)")
+            if cause == .unknown {
+                let wait = spool.time.now - event.acceptedAt
+                #expect(wait >= Limits.unknownCauseWait, "seed \(seed): \(event) after \(wait)")
+            }
+            if event.event.kind.isEffect {
+                let prior = model.priorEffects(of: event).filter {
+                    !sequences.contains($0.sequence)
+                }
+                #expect(prior.isEmpty, "seed \(seed): \(event) before \(prior)")
+            }
+        }
+        #expect(Set(lease.events.map(\.namesUnknownLog)).count == 1, "seed \(seed): mixed company")
+        if !lease.isRegrouped { #expect(lease.events.count <= wish.eventsMax, "seed \(seed)") }
+    }
+
+    /// Moves over the deaths that the queue decided by itself: of events that are their own ancestors,
+    /// and of those whose cause is dead.
+    private mutating func buryTheDoomed() throws {
+        let rows = try spool.store.connection.prepare(
+            "SELECT sequence, reason FROM dead WHERE status IS NULL ORDER BY died_at, rowid")
+        var deaths: [(EventSequence, String)] = []
+        while try rows.step() {
+            deaths.append((EventSequence(rawValue: rows.integer(0)), rows.text(1)))
+        }
+        for (sequence, reason) in deaths where reason == DeadLetterReason.causeCycle.rawValue {
+            guard let event = model.events[sequence], event.state != .dead else { continue }
+            #expect(model.isOwnAncestor(event), "seed \(seed): \(event) is in no circle")
+            model.events[sequence]?.state = .dead
+        }
+        for (sequence, _) in deaths {
+            // A cause that died in the same look may come later in the list: the whole look is judged.
+            if model.events[sequence]?.state != .dead { model.events[sequence]?.state = .dead }
+        }
+        for (sequence, reason) in deaths where reason == DeadLetterReason.causeDead.rawValue {
+            let event = try #require(model.events[sequence])
+            guard !doomed.contains(sequence) else { continue }
+            doomed.insert(sequence)
+            #expect(model.cause(of: event) == .dead, "seed \(seed): \(event) died of nothing")
+        }
+    }
+
+    /// The ledger, the tables and what is known by heart agree with the model.
+    private func check() throws {
+        let store = spool.store!
+        #expect(store.ledger.accepted == Int64(model.events.count), "seed \(seed)")
+        #expect(store.ledger.held == Int64(model.held), "seed \(seed)")
+        #expect(store.ledger.delivered == Int64(model.delivered), "seed \(seed)")
+        #expect(store.ledger.dead == Int64(model.dead), "seed \(seed)")
+        let rows = try store.connection.integer("SELECT count(*) FROM event")
+        #expect(rows == store.ledger.held, "seed \(seed): rows and ledger differ")
+        let bytes = try store.connection.integer("SELECT coalesce(sum(length(body)), 0) FROM event")
+        #expect(bytes == store.ledger.payloadBytes, "seed \(seed): bytes and ledger differ")
+        let ready = try store.connection.prepare("SELECT sequence FROM event WHERE hold = 0")
+        var readyCount = 0
+        while try ready.step() { readyCount += store.leased.contains(ready.integer(0)) ? 0 : 1 }
+        let known = store.lanes.all.values.reduce(0) { $0 + $1.readyCount }
+        #expect(readyCount == known, "seed \(seed): ready rows and lanes differ")
+        let waiting = try store.connection.integer(
+            "SELECT count(*) FROM event WHERE waits_on IS NOT NULL")
+        #expect(waiting == Int64(store.waitingCount), "seed \(seed)")
+        let logs = Set(
+            model.events.values.filter { $0.isHeld && $0.event.kind == .log }.map(\.name))
+        #expect(store.references.nameCount == logs.count, "seed \(seed)")
+    }
+
+    /// With nothing failing any more, everything leaves: nobody waits for ever.
+    mutating func finish() throws {
+        for _ in 0..<2000 where model.held > 0 {
+            for lease in open.values.sorted(by: { $0.id < $1.id }) {
+                var settlement = Settlement(lease: lease.id)
+                for event in lease.events
+                where model.events[event.sequence]?.state == .leased(lease.id) {
+                    settlement.delivered.append(
+                        .init(sequence: event.sequence, id: "data_x", projectID: nil))
+                    model.events[event.sequence]?.state = .delivered
+                }
+                try spool.commit { try $0.settle(settlement) }
+            }
+            open = [:]
+            try lease()
+            spool.time.advance(.milliseconds(100))
+            try check()
+        }
+        let stuck = model.events.values.filter(\.isHeld).sorted { $0.sequence < $1.sequence }
+        #expect(stuck.isEmpty, "seed \(seed): \(stuck)")
+        #expect(try spool.store.connection.integer("SELECT count(*) FROM lease") == 0)
+    }
+}
