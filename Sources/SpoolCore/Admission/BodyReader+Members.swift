@@ -1,0 +1,130 @@
+extension BodyReader {
+    /// Reads one object and checks its keys against the contract; nil when another value stands
+    /// here. The object's bytes are validated to the end either way.
+    mutating func readObject(
+        _ contract: Contract, at place: Place
+    ) throws(JSONError) -> Members? {
+        let kind = try scanner.peekKind()
+        guard kind == .object else {
+            _ = try scanner.scanValue()
+            refuse(place, as: .object, "expected an object, got \(kind.phrase)")
+            return nil
+        }
+        var members = Members(at: scanner.offset)
+        try scanner.enterObject()
+        while let key = try scanner.nextMember() {
+            members.isEmpty = false
+            try readValue(of: field(of: contract, key), at: place, into: &members)
+        }
+        members.range = members.range.lowerBound..<scanner.offset
+        checkWhole(members, contract, at: place)
+        return members
+    }
+
+    /// The documented field a key names. Decodes escapes first, where there are any.
+    private func field(of contract: Contract, _ key: JSONKey) -> Contract.Field? {
+        guard key.hasEscapes else {
+            return contract.field(named: UnsafeRawBufferPointer(rebasing: bytes[key.range]))
+        }
+        var name = JSONText.string(bytes, key)
+        return name.withUTF8 { contract.field(named: UnsafeRawBufferPointer($0)) }
+    }
+
+    /// Reads a member's value, checks its type and notes it under its role.
+    private mutating func readValue(
+        of field: Contract.Field?, at place: Place, into members: inout Members
+    ) throws(JSONError) {
+        guard let field else {
+            _ = try scanner.scanValue()
+            return
+        }
+        let slice = try scanValue(of: field, at: place, into: &members)
+        guard let role = field.role else { return }
+        if members.has(role) {
+            refuse(place, field.name, as: .value, "the key occurs twice; give it once")
+        } else {
+            members.note(slice, as: role)
+        }
+    }
+
+    private mutating func scanValue(
+        of field: Contract.Field, at place: Place, into members: inout Members
+    ) throws(JSONError) -> JSONSlice {
+        let kind = try scanner.peekKind()
+        if field.rule == .feedback, kind == .object || kind == .array {
+            return try readInlineFeedback(kind, at: place.at(field: field.name), into: &members)
+        }
+        let slice = try scanner.scanValue()
+        checkValue(slice, field, at: place)
+        return slice
+    }
+
+    private mutating func checkValue(
+        _ slice: JSONSlice, _ field: Contract.Field, at place: Place
+    ) {
+        let isWhole =
+            slice.kind == .number && field.types.contains(.integer) && isWhole(slice)
+        guard field.types.admits(slice.kind) || isWhole else {
+            return refuse(
+                place, field.name, as: field.types.mistake,
+                "expected \(field.types.phrase), got \(slice.kind.phrase)")
+        }
+        guard field.rule == .dateTime, slice.kind == .string else { return }
+        let isDateTime = JSONText.withContent(bytes, slice) { DateTime($0) != nil }
+        if !isDateTime {
+            refuse(
+                place, field.name, as: .dateTime,
+                "expected an ISO 8601 date-time such as 2026-01-02T03:04:05.678Z")
+        }
+    }
+
+    /// Whether a number has no fraction. With an exponent it is let pass: upstream knows better.
+    private func isWhole(_ slice: JSONSlice) -> Bool {
+        let text = bytes[slice.range]
+        guard !text.contains(where: { $0 | 0x20 == UInt8(ascii: "e") }) else { return true }
+        guard let point = text.firstIndex(of: UInt8(ascii: ".")) else { return true }
+        return text[(point + 1)...].allSatisfy { $0 == UInt8(ascii: "0") }
+    }
+
+    /// Feedback inside a log: one object or an array of them.
+    private mutating func readInlineFeedback(
+        _ kind: JSONKind, at place: Place, into members: inout Members
+    ) throws(JSONError) -> JSONSlice {
+        let start = scanner.offset
+        if kind == .object {
+            try readInlineItem(at: place, into: &members)
+        } else {
+            try scanner.enterArray()
+            var index = 0
+            while try scanner.nextElement() {
+                try readInlineItem(at: place.at(element: index), into: &members)
+                index += 1
+            }
+        }
+        return JSONSlice(kind: kind, range: start..<scanner.offset, hasEscapes: false)
+    }
+
+    private mutating func readInlineItem(
+        at place: Place, into members: inout Members
+    ) throws(JSONError) {
+        let item = try readObject(.inlineFeedback, at: place)
+        if let target = item?.string(.target) { members.inlineTargets.append(target) }
+    }
+
+    /// Checks what only the whole object shows: required keys, and keys that exclude each other.
+    private mutating func checkWhole(_ members: Members, _ contract: Contract, at place: Place) {
+        for field in contract.fields where field.rule == .required {
+            if let role = field.role, members.value(role) == nil {
+                let what = field.types.phrase
+                refuse(place, field.name, as: .missing, "this key is required: \(what)")
+            }
+        }
+        for (one, other) in contract.exclusions
+        where members.value(one) != nil && members.value(other) != nil {
+            guard let name = contract.field(of: one)?.name,
+                let otherName = contract.field(of: other)?.name
+            else { continue }
+            refuse(place, otherName, as: .value, "give \(name) or \(otherName), not both")
+        }
+    }
+}

@@ -1,0 +1,171 @@
+/// What the door asks of one kind of body: a table that reads like the API's documentation.
+///
+/// Only documented keys are looked at, and of these only the type; null equals absent, unknown keys
+/// and unlisted enum values pass. A new kind of body is a new table.
+public struct Contract: Sendable {
+    /// A documented key.
+    public struct Field: Sendable {
+        /// The key.
+        public let name: StaticString
+        /// The JSON types its value may have, besides null.
+        public let types: Types
+        /// What else must hold.
+        public let rule: Rule?
+        /// What the daemon reads the value for; nil when it only travels.
+        public let role: Role?
+
+        init(_ name: StaticString, _ types: Types, _ rule: Rule? = nil, role: Role? = nil) {
+            self.name = name
+            self.types = types
+            self.rule = rule
+            self.role = role
+        }
+    }
+
+    /// A set of JSON types.
+    public struct Types: OptionSet, Sendable {
+        /// One bit for each type.
+        public let rawValue: UInt8
+
+        /// A set of types from its bits.
+        public init(rawValue: UInt8) { self.rawValue = rawValue }
+
+        /// `"…"`
+        public static let string = Types(rawValue: 1)
+        /// Any number.
+        public static let number = Types(rawValue: 2)
+        /// A number without a fraction: `3`, and also `3.0`, which JSON Schema calls an integer.
+        public static let integer = Types(rawValue: 4)
+        /// `true` or `false`
+        public static let boolean = Types(rawValue: 8)
+        /// `{…}`
+        public static let object = Types(rawValue: 16)
+        /// `[…]`
+        public static let array = Types(rawValue: 32)
+    }
+
+    /// What must hold of a field besides its type.
+    public enum Rule: Sendable {
+        /// Present and not null.
+        case required
+        /// A date-time that ``DateTime`` can read.
+        case dateTime
+        /// An object, or an array of objects, of ``Contract/inlineFeedback``.
+        case feedback
+    }
+
+    /// What the daemon reads a value for. A key with a role must not occur twice, because then two
+    /// readers could understand the body differently.
+    public enum Role: UInt8, Sendable, CaseIterable {
+        case reference
+        case createdAt
+        case project
+        case projectID
+        case session
+        case sessionReference
+        case parent
+        case parentReference
+        case feedback
+        case type
+        case value
+        case unset
+        case target
+        case user
+        case output
+        case error
+        case duration
+        case id
+    }
+
+    /// The keys, in the documentation's order.
+    public let fields: [Field]
+    /// Pairs of keys of which at most one may be given.
+    public let exclusions: [(Role, Role)]
+    /// Places in ``fields``, ordered by the length of the name.
+    private let places: [UInt8]
+    /// `places[starts[n]..<starts[n + 1]]` are the names of `n` bytes.
+    private let starts: [UInt8]
+
+    init(_ fields: [Field], exclusions: [(Role, Role)] = []) {
+        self.fields = fields
+        self.exclusions = exclusions
+        let longest = fields.map(\.name.utf8CodeUnitCount).max() ?? 0
+        var places: [UInt8] = []
+        var starts: [UInt8] = [0]
+        for length in 0...longest {
+            for (place, field) in fields.enumerated()
+            where field.name.utf8CodeUnitCount == length {
+                places.append(UInt8(place))
+            }
+            starts.append(UInt8(places.count))
+        }
+        self.places = places
+        self.starts = starts
+    }
+
+    /// The field with this name, if the key is documented. Allocates nothing.
+    public func field(named name: UnsafeRawBufferPointer) -> Field? {
+        guard name.count + 1 < starts.count else { return nil }
+        for slot in starts[name.count]..<starts[name.count + 1] {
+            let field = fields[Int(places[Int(slot)])]
+            let literal = UnsafeRawBufferPointer(start: field.name.utf8Start, count: name.count)
+            if literal.elementsEqual(name) { return field }
+        }
+        return nil
+    }
+
+    /// The field of this role; nil when the body has none.
+    func field(of role: Role) -> Field? {
+        fields.first { $0.role == role }
+    }
+}
+
+extension Contract.Types {
+    /// Whether a value of this kind is one of the types, `integer` left aside.
+    func admits(_ kind: JSONKind) -> Bool {
+        switch kind {
+        case .null: true
+        case .string: contains(.string)
+        case .number: contains(.number)
+        case .true, .false: contains(.boolean)
+        case .object: contains(.object)
+        case .array: contains(.array)
+        }
+    }
+
+    /// The types in words: `a string or an array`.
+    var phrase: String {
+        let names: [(Contract.Types, String)] = [
+            (.boolean, "a boolean"), (.number, "a number"), (.integer, "a whole number"),
+            (.string, "a string"), (.object, "an object"), (.array, "an array"),
+        ]
+        return names.filter { contains($0.0) }.map(\.1).joined(separator: " or ")
+    }
+
+    /// The kind of mistake that a value of another type makes.
+    var mistake: Mistake.Kind {
+        switch self {
+        case .string: .string
+        case .number: .number
+        case .integer: .integer
+        case .boolean: .boolean
+        case .object: .object
+        case .array: .array
+        default: .union
+        }
+    }
+}
+
+extension JSONKind {
+    /// The kind in words.
+    var phrase: String {
+        switch self {
+        case .object: "an object"
+        case .array: "an array"
+        case .string: "a string"
+        case .number: "a number"
+        case .true, .false: "a boolean"
+        case .null: "null"
+        }
+    }
+}
