@@ -1,0 +1,66 @@
+import SpoolCore
+
+/// A request's query, decoded (url.spec.whatwg.org, application/x-www-form-urlencoded).
+struct ArchiveQuery {
+    private let pairs: [(name: String, value: String)]
+
+    /// The pairs of what follows `?`; nil is an empty query.
+    init(_ query: String?) {
+        pairs = (query ?? "").split(separator: "&").map { pair in
+            let mark = pair.firstIndex(of: "=") ?? pair.endIndex
+            return (
+                Self.decoded(pair[..<mark], plusIsSpace: true),
+                Self.decoded(pair[mark...].dropFirst(), plusIsSpace: true)
+            )
+        }
+    }
+
+    /// The value of this key, the last of several.
+    subscript(name: String) -> String? { pairs.last { $0.name == name }?.value }
+
+    /// The value of a key that must be there; reports a mistake and yields an empty text otherwise.
+    func required(_ name: String, _ mistakes: inout Mistakes) -> String {
+        if let value = self[name] { return value }
+        mistakes.add([.name("query"), .name(name)], .missing, "\(name) is required")
+        return ""
+    }
+
+    /// The integer at a key, `absent` when it is not there; reports a mistake outside the range.
+    func integer(
+        _ name: String, absent: Int, in range: ClosedRange<Int>, _ mistakes: inout Mistakes
+    ) -> Int {
+        guard let text = self[name] else { return absent }
+        if let value = Int(text), range.contains(value) { return value }
+        let bound = range.upperBound == .max ? "on" : "to \(range.upperBound)"
+        mistakes.add(
+            [.name("query"), .name(name)], .integer,
+            "expected an integer from \(range.lowerBound) \(bound)")
+        return absent
+    }
+
+    /// Text with its percent-escapes decoded. A `%` without two hexadecimal digits stands for
+    /// itself, and bytes that are not UTF-8 become U+FFFD, as the URL standard has it.
+    static func decoded(_ text: Substring, plusIsSpace: Bool) -> String {
+        var bytes: [UInt8] = []
+        var rest = text.utf8[...]
+        while let byte = rest.popFirst() {
+            if byte == UInt8(ascii: "%"), let value = hexByte(rest.prefix(2)) {
+                bytes.append(value)
+                rest.removeFirst(2)
+            } else {
+                bytes.append(plusIsSpace && byte == UInt8(ascii: "+") ? UInt8(ascii: " ") : byte)
+            }
+        }
+        return String(decoding: bytes, as: UTF8.self)
+    }
+
+    private static func hexByte(_ digits: Substring.UTF8View) -> UInt8? {
+        guard digits.count == 2 else { return nil }
+        var value: UInt8 = 0
+        for digit in digits {
+            guard let nibble = Character(Unicode.Scalar(digit)).hexDigitValue else { return nil }
+            value = value << 4 | UInt8(nibble)
+        }
+        return value
+    }
+}
