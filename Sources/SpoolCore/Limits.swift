@@ -7,6 +7,9 @@ public enum Limits {
     public static let bodyBytesMax = 16 << 20
     /// Bytes of one request's head. Anything longer is not a client of this API.
     public static let headBytesMax = 16 << 10
+    /// Bytes of a `reference_id`: it must fit into a request's head even when every byte of it is
+    /// percent-encoded, or upstream could never be asked about it.
+    public static let referenceBytesMax = 4 << 10
     /// Nested JSON containers. Deeper text is refused, so that no parser downstream overflows.
     public static let jsonDepthMax = 64
     /// Open connections over all listeners.
@@ -68,8 +71,9 @@ public enum Limits {
     public static let connectTimeout = Duration.seconds(10)
     /// How long an answer may take once it does.
     public static let answerTimeout = Duration.seconds(30)
-    /// Bytes of an upstream answer that are read: enough for the ids of the largest batch.
-    public static let answerBytesMax = 4 << 20
+    /// Bytes of an upstream answer that are read. The answer to a question holds the whole log, so it
+    /// may be as large as the largest log.
+    public static let answerBytesMax = bodyBytesMax + (1 << 20)
     /// Bytes of upstream's words kept with a dead letter.
     public static let upstreamWordsMax = 2048
     /// The first backoff of a destination, before jitter; it doubles with each failure.

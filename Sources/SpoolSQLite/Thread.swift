@@ -1,9 +1,10 @@
+internal import CLinux
 internal import Glibc
 
 /// A kernel thread, for work that blocks on the disk and so must not run on an event loop or in Swift's
 /// cooperative pool.
 enum Thread {
-    /// Starts a detached thread.
+    /// Starts a detached thread; `name` has at most 15 bytes.
     static func start(name: String, _ body: @escaping @Sendable () -> Void) {
         let box = Unmanaged.passRetained(Body(run: body, name: name))
         var thread = pthread_t()
@@ -12,6 +13,7 @@ enum Thread {
             { pointer in
                 // Safety: the pointer is the box retained above, taken exactly once.
                 let body = Unmanaged<Body>.fromOpaque(pointer!).takeRetainedValue()
+                clinux_name_thread(body.name)
                 body.run()
                 return nil
             }, box.toOpaque())

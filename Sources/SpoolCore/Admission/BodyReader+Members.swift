@@ -69,12 +69,31 @@ extension BodyReader {
                 place, field.name, as: field.types.mistake,
                 "expected \(field.types.phrase), got \(slice.kind.phrase)")
         }
-        guard field.rule == .dateTime, slice.kind == .string else { return }
+        guard slice.kind == .string else { return }
+        switch field.rule {
+        case .dateTime: checkDateTime(slice, field, at: place)
+        case .name: checkName(slice, field, at: place)
+        case .required, .feedback, nil: break
+        }
+    }
+
+    private mutating func checkDateTime(
+        _ slice: JSONSlice, _ field: Contract.Field, at place: Place
+    ) {
         let isDateTime = JSONText.withContent(bytes, slice) { DateTime($0) != nil }
         if !isDateTime {
             refuse(
                 place, field.name, as: .dateTime,
                 "expected an ISO 8601 date-time such as 2026-01-02T03:04:05.678Z")
+        }
+    }
+
+    private mutating func checkName(
+        _ slice: JSONSlice, _ field: Contract.Field, at place: Place
+    ) {
+        let count = JSONText.withContent(bytes, slice) { $0.count }
+        if count > Limits.referenceBytesMax {
+            refuse(place, field.name, as: .tooLong, Refusal.nameIsTooLong(bytes: count))
         }
     }
 

@@ -11,15 +11,15 @@ extension Contract {
             Field("project", .string, role: .project),
             Field("project_id", .string, role: .projectID),
             Field("session_id", .string, role: .session),
-            Field("session_reference_id", .string, role: .sessionReference),
+            Field("session_reference_id", .string, .name, role: .sessionReference),
             Field("parent_id", .string, role: .parent),
-            Field("parent_reference_id", .string, role: .parentReference),
+            Field("parent_reference_id", .string, .name, role: .parentReference),
             Field("inputs", .object),
             Field("source", .string),
             Field("metadata", .object),
             Field("save", .boolean),
             Field("source_datapoint_id", .string),
-            Field("reference_id", .string, role: .reference),
+            Field("reference_id", .string, .name, role: .reference),
             Field("messages", .array),
             Field("output", .string),
             Field("judgment", [.boolean, .number, .string, .array]),
@@ -70,7 +70,7 @@ extension Contract {
     /// `update` in the event stream: the same body, and what names its log.
     public static let namedUpdate = Contract(
         update.fields + [
-            Field("reference_id", .string, role: .reference),
+            Field("reference_id", .string, .name, role: .reference),
             Field("id", .string, role: .id),
         ])
 }

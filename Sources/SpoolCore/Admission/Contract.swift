@@ -50,6 +50,8 @@ public struct Contract: Sendable {
         case required
         /// A date-time that ``DateTime`` can read.
         case dateTime
+        /// A caller's own key, of at most ``Limits/referenceBytesMax`` bytes.
+        case name
         /// An object, or an array of objects, of ``Contract/inlineFeedback``.
         case feedback
     }

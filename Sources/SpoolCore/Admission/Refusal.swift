@@ -30,6 +30,11 @@ public struct Refusal: Error, Equatable, Sendable {
         self.status = 400
         self.body = writer.bytes
     }
+
+    /// What to say of a caller's key that is longer than ``Limits/referenceBytesMax``.
+    public static func nameIsTooLong(bytes: Int) -> String {
+        "the key has \(bytes) bytes; use one of at most \(Limits.referenceBytesMax)"
+    }
 }
 
 /// Why a line of the event stream is not accepted.
@@ -102,6 +107,8 @@ public struct Mistake: Equatable, Sendable, CustomStringConvertible {
         case union = "type_error"
         /// A string that is no ISO 8601 date-time.
         case dateTime = "datetime_parsing"
+        /// A name that is longer than upstream could ever be asked about.
+        case tooLong = "string_too_long"
         /// Values that contradict each other.
         case value = "value_error"
         /// Not JSON at all.
