@@ -1,0 +1,73 @@
+import NIOCore
+import NIOHTTP1
+
+extension HTTPAnswer {
+    /// The interim answer that asks for a body (RFC 9110, section 15.2.1).
+    static let invitation = ByteBuffer(staticString: "HTTP/1.1 100 Continue\r\n\r\n")
+
+    /// Room for a status line and the usual fields.
+    private static let headBytesTypical = 192
+
+    /// The whole response in one buffer, so that it leaves in one write.
+    func encoded(
+        isHead: Bool, connection: ConnectionOption?, allocator: ByteBufferAllocator
+    ) -> ByteBuffer {
+        var buffer = allocator.buffer(capacity: Self.headBytesTypical + body.count)
+        writeHead(connection, to: &buffer)
+        if !isHead, hasContent { buffer.writeBytes(body) }
+        return buffer
+    }
+
+    /// What the client must be told about the connection.
+    enum ConnectionOption {
+        case close
+        /// Said to HTTP/1.0 clients only.
+        case keepAlive
+    }
+
+    /// 204 and 304 never have content nor a length of it (RFC 9110, section 8.6).
+    private var hasContent: Bool { status != 204 && status != 304 }
+
+    private func writeHead(_ connection: ConnectionOption?, to buffer: inout ByteBuffer) {
+        if status == 200 {
+            buffer.writeStaticString("HTTP/1.1 200 OK\r\n")
+        } else {
+            buffer.writeStaticString("HTTP/1.1 ")
+            buffer.writeString(String(status))
+            buffer.writeStaticString(" ")
+            buffer.writeString(HTTPResponseStatus(statusCode: status).reasonPhrase)
+            buffer.writeStaticString("\r\n")
+        }
+        if let contentType, hasContent, !body.isEmpty {
+            buffer.writeStaticString("Content-Type: ")
+            buffer.writeStaticString(contentType)
+            buffer.writeStaticString("\r\n")
+        }
+        if hasContent {
+            buffer.writeStaticString("Content-Length: ")
+            buffer.writeString(String(body.count))
+            buffer.writeStaticString("\r\n")
+        }
+        for (name, value) in headers {
+            Self.writeField(name, to: &buffer)
+            buffer.writeStaticString(": ")
+            Self.writeField(value, to: &buffer)
+            buffer.writeStaticString("\r\n")
+        }
+        switch connection {
+        case .close: buffer.writeStaticString("Connection: close\r\n\r\n")
+        case .keepAlive: buffer.writeStaticString("Connection: keep-alive\r\n\r\n")
+        case nil: buffer.writeStaticString("\r\n")
+        }
+    }
+
+    /// A value that came from outside must not end the field it stands in (RFC 9110, section 5.5).
+    private static func writeField(_ text: String, to buffer: inout ByteBuffer) {
+        let isSafe = text.utf8.allSatisfy { $0 >= 0x20 && $0 != 0x7F }
+        if isSafe {
+            buffer.writeString(text)
+        } else {
+            buffer.writeBytes(text.utf8.map { $0 >= 0x20 && $0 != 0x7F ? $0 : UInt8(ascii: " ") })
+        }
+    }
+}

@@ -1,0 +1,31 @@
+/// One response, complete.
+public struct HTTPAnswer: Sendable {
+    /// The status code.
+    public var status: Int
+    /// The body; `Content-Length` is written from it.
+    public var body: [UInt8]
+    /// The body's media type; no header field when nil.
+    public var contentType: StaticString?
+    /// Further header fields.
+    public var headers: [(String, String)]
+    /// Whether the connection ends with this answer.
+    public var closesConnection: Bool
+
+    /// An answer from its parts.
+    public init(
+        status: Int, body: [UInt8] = [], contentType: StaticString? = "application/json",
+        headers: [(String, String)] = [], closesConnection: Bool = false
+    ) {
+        precondition((200...599).contains(status), "\(status) is no final status")
+        self.status = status
+        self.body = body
+        self.contentType = contentType
+        self.headers = headers
+        self.closesConnection = closesConnection
+    }
+
+    /// An answer in the API's form for errors: `{"detail":"…"}`.
+    public static func detail(status: Int, _ text: String) -> HTTPAnswer {
+        HTTPAnswer(status: status, body: DetailBody.make(text))
+    }
+}

@@ -1,0 +1,273 @@
+/// Where one connection stands: pure, told what came in, says what to do.
+///
+/// One request at a time. What a client sends ahead waits in the connection's queue, in order,
+/// until the answer before it is written; that is all there is to pipelining.
+struct HTTPConversation {
+    /// A request whose body is being read.
+    struct Reading: Equatable {
+        fileprivate(set) var framing: RequestFraming
+        fileprivate(set) var bytesMax: Int
+        fileprivate(set) var reserved = 0
+        fileprivate(set) var received = 0
+    }
+
+    /// The states and the moves out of them.
+    enum State: Equatable {
+        /// Between requests, or within a head. → waiting, reading, refusing, lingering, closing
+        case idle
+        /// Needs more of the budget before it reads on. → reading, lingering, closing
+        case waiting(Reading)
+        /// Takes the body. → waiting, answering, lingering, closing
+        case reading(Reading)
+        /// Was refused by its head and has no body: answered at its end. → idle, closing
+        case refusing(RequestFraming)
+        /// The application has the request. → idle, lingering, closing
+        case answering(RequestFraming)
+        /// Answered before its request ended: what still comes is thrown away. → closing
+        case lingering(bytesLeft: Int)
+        /// Nothing is read any more, what was written is flushed.
+        case closing
+    }
+
+    /// What to do about an input.
+    enum Step: Equatable {
+        /// Nothing; the input is used up.
+        case proceed
+        /// Reserve that many bytes and report it. The input, if it is a body's, comes again then.
+        case reserve(Int)
+        /// Write `100 Continue`.
+        case invite
+        /// Append the input to the body.
+        case keep
+        /// Give the request to the application.
+        case call
+        /// Write the answer that was planned for this head.
+        case answerPlanned
+        /// Write an answer of this status and with this reason.
+        case refuse(status: Int, reason: String)
+        /// Flush and close.
+        case close
+    }
+
+    /// What a written answer means for the connection.
+    enum Ending: Equatable {
+        case keepsAlive
+        /// Flush and close.
+        case closes
+        /// Close the sending side, read and throw away for a while, then close.
+        case lingers
+    }
+
+    /// What the connection is waiting for, and so how long it may.
+    enum Patience {
+        /// For us: the application, the budget.
+        case unlimited
+        /// The next request, or that an answer is read.
+        case idle
+        /// The rest of a request.
+        case read
+        /// The end of what is thrown away.
+        case linger
+    }
+
+    /// Bytes by which a body of unknown length is reserved.
+    static let chunkedStep = 64 << 10
+
+    private(set) var state = State.idle
+    /// Whether bytes of a head have arrived.
+    private var hasBegun = false
+    private var isDraining = false
+    private let lingerBytesMax: Int
+
+    /// A fresh connection.
+    init(lingerBytesMax: Int) {
+        self.lingerBytesMax = lingerBytesMax
+    }
+
+    /// Whether inputs must wait.
+    var isBusy: Bool {
+        switch state {
+        case .waiting, .answering, .closing: true
+        case .idle, .reading, .refusing, .lingering: false
+        }
+    }
+
+    /// Whether bytes are still to be parsed.
+    var isParsing: Bool {
+        switch state {
+        case .lingering, .closing: false
+        case .idle, .waiting, .reading, .refusing, .answering: true
+        }
+    }
+
+    /// What it waits for now.
+    var patience: Patience {
+        switch state {
+        case .idle: hasBegun ? .read : .idle
+        case .reading, .refusing: .read
+        case .waiting, .answering: .unlimited
+        case .lingering: .linger
+        case .closing: .idle
+        }
+    }
+
+    // MARK: Inputs
+
+    /// Bytes arrived, whatever they may mean. Blank lines between requests begin none (RFC 9112,
+    /// section 2.2). True when they are to be parsed.
+    mutating func bytesArrived(_ count: Int, areBlank: Bool) -> Bool {
+        switch state {
+        case .idle:
+            if !areBlank { hasBegun = true }
+        case .lingering(let bytesLeft):
+            state = count < bytesLeft ? .lingering(bytesLeft: bytesLeft - count) : .closing
+        case .waiting, .reading, .refusing, .answering, .closing:
+            break
+        }
+        return isParsing
+    }
+
+    /// A head, with the application's plan for it. `bytesMax` nil: it is answered at once.
+    mutating func head(_ framing: RequestFraming, bytesMax: Int?) -> Step {
+        precondition(state == .idle, "a head while \(state)")
+        hasBegun = false
+        if let refusal = framing.refusal {
+            return refuse(refusal.status, refusal.reason)
+        }
+        guard let bytesMax else {
+            guard framing.length == .none else {
+                state = .lingering(bytesLeft: lingerBytesMax)
+                return .answerPlanned
+            }
+            state = .refusing(framing)
+            return .proceed
+        }
+        let reading = Reading(framing: framing, bytesMax: bytesMax)
+        switch framing.length {
+        case .none:
+            state = .reading(reading)
+            return .proceed
+        case .bytes(let bytes) where bytes > bytesMax:
+            return refuseLength(bytesMax)
+        case .bytes(let bytes):
+            state = .waiting(reading)
+            return .reserve(bytes)
+        case .chunked:
+            state = .waiting(reading)
+            return .reserve(min(Self.chunkedStep, bytesMax))
+        }
+    }
+
+    /// The bytes asked for are reserved.
+    mutating func granted(_ bytes: Int) -> Step {
+        guard case .waiting(var reading) = state else {
+            preconditionFailure("\(bytes) bytes granted while \(state)")
+        }
+        let isFirst = reading.reserved == 0
+        reading.reserved += bytes
+        state = .reading(reading)
+        return isFirst && reading.framing.expectsContinue ? .invite : .proceed
+    }
+
+    /// The bytes asked for did not become free in time.
+    mutating func denied() -> Step {
+        guard case .waiting = state else { preconditionFailure("bytes denied while \(state)") }
+        return refuse(
+            503, "too many bytes are on their way to the disk; try again after a moment")
+    }
+
+    /// A part of the body.
+    mutating func body(_ count: Int) -> Step {
+        guard case .reading(var reading) = state else {
+            preconditionFailure("part of a body while \(state)")
+        }
+        let received = reading.received + count
+        guard received <= reading.bytesMax else { return refuseLength(reading.bytesMax) }
+        guard received <= reading.reserved else {
+            state = .waiting(reading)
+            let steps = (received - reading.reserved + Self.chunkedStep - 1) / Self.chunkedStep
+            return .reserve(min(steps * Self.chunkedStep, reading.bytesMax - reading.reserved))
+        }
+        reading.received = received
+        state = .reading(reading)
+        return .keep
+    }
+
+    /// The end of a request.
+    mutating func end() -> Step {
+        switch state {
+        case .reading(let reading):
+            state = .answering(reading.framing)
+            return .call
+        case .refusing(let framing):
+            state = .answering(framing)
+            return .answerPlanned
+        case .idle, .waiting, .answering, .lingering, .closing:
+            preconditionFailure("end of a request while \(state)")
+        }
+    }
+
+    /// Something that is not HTTP.
+    mutating func malformed(_ status: Int, _ reason: String) -> Step {
+        refuse(status, reason)
+    }
+
+    /// The client sends nothing more; a request cut short is dropped quietly.
+    mutating func inputEnded() -> Step {
+        state = .closing
+        return .close
+    }
+
+    /// The time for what it waits for is over.
+    mutating func timedOut() -> Step {
+        switch patience {
+        case .read:
+            return refuse(408, "the rest of the request did not come in time; send it again")
+        case .idle, .linger, .unlimited:
+            state = .closing
+            return .close
+        }
+    }
+
+    /// The listener drains: what has begun is finished, an idle connection closed.
+    mutating func drain() -> Step {
+        isDraining = true
+        guard state == .idle, !hasBegun else { return .proceed }
+        state = .closing
+        return .close
+    }
+
+    /// The connection is gone.
+    mutating func disconnected() {
+        state = .closing
+    }
+
+    // MARK: Answers
+
+    /// An answer is about to be written. `hasMore` says that inputs have been read that follow the
+    /// request. Nil when nobody waits for one any more.
+    mutating func answered(closes: Bool, hasMore: Bool) -> Ending? {
+        switch state {
+        case .answering(let framing):
+            guard framing.keepsAlive, !closes, !isDraining else {
+                state = hasMore ? .lingering(bytesLeft: lingerBytesMax) : .closing
+                return hasMore ? .lingers : .closes
+            }
+            state = .idle
+            return .keepsAlive
+        case .lingering:
+            return .lingers
+        case .idle, .waiting, .reading, .refusing, .closing:
+            return nil
+        }
+    }
+
+    private mutating func refuseLength(_ bytesMax: Int) -> Step {
+        refuse(413, "the body has more than \(bytesMax) bytes; send less at a time")
+    }
+
+    private mutating func refuse(_ status: Int, _ reason: String) -> Step {
+        state = .lingering(bytesLeft: lingerBytesMax)
+        return .refuse(status: status, reason: reason)
+    }
+}

@@ -1,0 +1,42 @@
+public import NIOCore
+public import NIOHTTP1
+
+/// One request, complete.
+public struct HTTPRequest: Sendable {
+    /// The method's name as it was sent, known or not.
+    public var method: String
+    /// The target's path as it was sent, before `?`; not decoded.
+    public var path: String
+    /// What follows the first `?`, not decoded; nil without one.
+    public var query: String?
+    /// The header fields in their order.
+    public var headers: HTTPHeaders
+    /// The whole body, without its transfer coding.
+    public var body: ByteBuffer
+    /// Who sent it.
+    public var peer: Peer
+
+    /// A request from its parts.
+    public init(
+        method: String, path: String, query: String? = nil, headers: HTTPHeaders = [:],
+        body: ByteBuffer = ByteBuffer(), peer: Peer
+    ) {
+        self.method = method
+        self.path = path
+        self.query = query
+        self.headers = headers
+        self.body = body
+        self.peer = peer
+    }
+
+    /// A request from its head, which is in origin form, and its body.
+    init(head: HTTPRequestHead, body: ByteBuffer, peer: Peer) {
+        let target = head.uri
+        let mark = target.utf8.firstIndex(of: UInt8(ascii: "?"))
+        self.init(
+            method: head.method.rawValue,
+            path: mark.map { String(target[..<$0]) } ?? target,
+            query: mark.map { String(target[target.utf8.index(after: $0)...]) },
+            headers: head.headers, body: body, peer: peer)
+    }
+}
