@@ -1,0 +1,95 @@
+import SpoolCore
+
+/// The books of one stream: which lines were read, which are dealt with, what waits for the disk.
+/// Pure.
+///
+/// One submission is under way at a time; what is read meanwhile gathers in the next one. So the
+/// events of a stream are accepted in its order even when a submission has to be tried again, and a
+/// stream's share of a commit sizes itself by how long the last one took.
+struct EventStreamWindow {
+    /// What was given to the sink and not yet accepted.
+    private struct UnderWay {
+        let submission: Submission
+        /// The last line it settles, with the lines before it.
+        let through: Int
+        let bytes: Int
+    }
+
+    /// Bytes gathered beyond which the stream is not read.
+    static let gatheredBytesMax = 1 << 20
+
+    /// Lines read, blank ones and refused ones included; the line of options is not one.
+    private(set) var linesRead = 0
+    /// Lines dealt with: durable, refused or blank, as all before them.
+    private(set) var linesSettled = 0
+    /// Bytes of lines gathered for the next submission.
+    private(set) var gatheredBytes = 0
+    private var gathered: Submission
+    private var underWay: UnderWay?
+    private let caller: String
+
+    /// An empty window for `caller`'s stream.
+    init(caller: String) {
+        self.caller = caller
+        self.gathered = Submission(caller: caller)
+    }
+
+    /// Bytes of lines that are not on disk yet.
+    var bytes: Int { gatheredBytes + (underWay?.bytes ?? 0) }
+
+    /// Whether no more should be read for now.
+    var isFull: Bool { underWay != nil && gatheredBytes >= Self.gatheredBytesMax }
+
+    /// Whether every line read is dealt with.
+    var isSettled: Bool { linesSettled == linesRead }
+
+    /// Counts a line that adds no event.
+    mutating func pass() {
+        linesRead += 1
+        settleIfIdle()
+    }
+
+    /// Counts a line and lets `decode` add its event; what `decode` returns is returned.
+    mutating func add<Refusal>(
+        lineBytes: Int, _ decode: (inout Submission) -> Refusal?
+    ) -> Refusal? {
+        let refusal = decode(&gathered)
+        if refusal == nil { gatheredBytes += lineBytes }
+        linesRead += 1
+        settleIfIdle()
+        return refusal
+    }
+
+    /// The next submission to give to the sink, when none is under way and there is one.
+    mutating func next() -> Submission? {
+        guard underWay == nil, !gathered.events.isEmpty else { return nil }
+        let submission = gathered
+        underWay = UnderWay(submission: submission, through: linesRead, bytes: gatheredBytes)
+        gathered = Submission(caller: caller)
+        gatheredBytes = 0
+        return submission
+    }
+
+    /// The submission under way, to be tried again.
+    func again() -> Submission {
+        guard let underWay else { preconditionFailure("nothing is under way") }
+        return underWay.submission
+    }
+
+    /// The submission under way is on disk.
+    mutating func accepted() {
+        guard let underWay else { preconditionFailure("accepted, but nothing is under way") }
+        linesSettled = underWay.through
+        self.underWay = nil
+        settleIfIdle()
+    }
+
+    /// Lets go of everything; nothing of it will be acked.
+    mutating func forget() {
+        self = EventStreamWindow(caller: caller)
+    }
+
+    private mutating func settleIfIdle() {
+        if underWay == nil, gathered.events.isEmpty { linesSettled = linesRead }
+    }
+}
