@@ -1,0 +1,100 @@
+/// Finds out whether asking by reference tells the truth about a destination: a delivered reference must
+/// be found, and one that nobody ever used must not.
+///
+/// Only clear answers decide. *Ask* needs a 200 and a 404. *Resend* needs all of the last three
+/// deliveries unknown upstream, or the unused reference answered by a log. 405 counts as unknown: where
+/// `PATCH` is not served, nothing can be asked.
+public struct Examination: Equatable, Sendable {
+    /// What to ask next.
+    public enum Question: Hashable, Sendable {
+        /// A reference that was delivered.
+        case delivered(String)
+        /// A reference nobody ever used.
+        case unused
+    }
+
+    /// How a round went on after an answer.
+    public enum Progress: Hashable, Sendable {
+        /// This is the round's next question.
+        case next(Question)
+        /// The round decided; ``Examination/result`` holds the outcome.
+        case decided
+        /// Too few deliveries are known to decide: one more is needed.
+        case needsDelivery
+        /// The answer says nothing: the round is over, another one later.
+        case unclear
+    }
+
+    /// Deliveries that must all be unknown before asking is given up.
+    public static let deliveriesMax = 3
+
+    /// What has been shown so far. Stays while a round decides nothing.
+    public private(set) var result: Calibration
+    /// Delivered references, newest first.
+    public private(set) var references: [String]
+    private var round: [Question] = []
+    /// Deliveries of this round that upstream does not know.
+    private var misses = 0
+
+    /// Starts from what an earlier run has left.
+    ///
+    /// - Parameter references: delivered ones, newest first; only the first three are looked at.
+    public init(result: Calibration, references: [String]) {
+        self.result = result
+        self.references = Array(references.prefix(Self.deliveriesMax))
+    }
+
+    /// A log with this reference was delivered.
+    public mutating func learned(_ reference: String) {
+        references.insert(reference, at: 0)
+        if references.count > Self.deliveriesMax { references.removeLast() }
+    }
+
+    /// The first question of a new round; nil while no delivery is known.
+    public mutating func begin() -> Question? {
+        round = references.map(Question.delivered)
+        misses = 0
+        return round.first
+    }
+
+    /// Takes the answer to the question asked last.
+    public mutating func take(_ outcome: UpstreamOutcome) -> Progress {
+        precondition(!round.isEmpty, "nothing was asked")
+        guard case .answered(let answer) = outcome else { return abandon() }
+        switch round.removeFirst() {
+        case .unused:
+            let found = UpstreamIdentity.read(answer.body, for: .patchLogByReference, count: 1)
+            switch answer.status {
+            case 200 where found != nil: return decide(.resend)
+            case 404: return decide(.ask)
+            default: return abandon()
+            }
+        case .delivered(let reference):
+            if answer.status == 405 { return missed() }
+            switch Finding(outcome, reference: reference, createdAt: nil) {
+            case .absent: return missed()
+            case .arrived:
+                round = [.unused]
+                return .next(.unused)
+            case .anotherLog, .unclear: return abandon()
+            }
+        }
+    }
+
+    private mutating func missed() -> Progress {
+        misses += 1
+        if let next = round.first { return .next(next) }
+        return misses < Self.deliveriesMax ? .needsDelivery : decide(.resend)
+    }
+
+    private mutating func decide(_ result: Calibration) -> Progress {
+        round = []
+        self.result = result
+        return .decided
+    }
+
+    private mutating func abandon() -> Progress {
+        round = []
+        return .unclear
+    }
+}

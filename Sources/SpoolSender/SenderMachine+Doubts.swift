@@ -1,0 +1,233 @@
+internal import SpoolCore
+
+/// The way out of doubt: asking upstream for each reference, or sending again and counting.
+extension SenderMachine {
+    /// Takes every lease in doubt whose wait is over one step further.
+    mutating func resolveDoubts() {
+        for id in leases.keys.sorted() {
+            guard let open = leases[id], case .inDoubt(let doubt) = open.phase else { continue }
+            guard !doubt.isAsking, doubt.resolveAt <= now.instant else { continue }
+            resolve(id, open, doubt)
+        }
+    }
+
+    private mutating func resolve(_ id: Int64, _ open: OpenLease, _ doubt: OpenLease.Doubt) {
+        // The events that need no question go back with the others, at the round's end.
+        switch wayOut(of: open) {
+        case .ask:
+            guard let question = nextQuestion(open, doubt) else {
+                return conclude(id, open, doubt, open.open)
+            }
+            if mayAsk { ask(id, question, doubt) }
+        case .calibrate where calibrator.needsDelivery:
+            tryOne(id, open, doubt)
+        case .calibrate:
+            // The examination is under way, or waits for its time.
+            break
+        case .sendAgain:
+            conclude(id, open, doubt, open.open)
+        }
+    }
+
+    /// The way out that some event of the lease needs: asking, if any does.
+    private func wayOut(of open: OpenLease) -> InDoubt.Resolution {
+        for place in open.open {
+            let way = resolution(open, place)
+            if way.asks { return way }
+        }
+        return .sendAgain(counted: open.kind != .update)
+    }
+
+    /// Nothing delivered yet, or not enough, to show whether asking tells the truth: one event that
+    /// upstream says it does not know is sent alone, and asked about again once it was delivered.
+    private mutating func tryOne(_ id: Int64, _ open: OpenLease, _ doubt: OpenLease.Doubt) {
+        // It is a delivery like others, so a park and a backoff hold it too.
+        switch health.mode(at: now.instant) {
+        case .open: break
+        case .one: guard mayAsk, sending == 0 else { return }
+        case .closed: return
+        }
+        guard !isTrying else { return }
+        if let absent = open.open.first(where: { doubt.findings[$0] == .absent }) {
+            var rest = doubt
+            rest.findings[absent] = nil
+            send(id, places: [absent], rest: rest)
+        } else if let question = nextQuestion(open, doubt) {
+            ask(id, question, doubt)
+        } else {
+            conclude(id, open, doubt, open.open)
+        }
+    }
+
+    /// The next event of a lease that upstream can be asked about.
+    private func nextQuestion(
+        _ open: OpenLease, _ doubt: OpenLease.Doubt
+    ) -> (place: Int, facts: LogFacts)? {
+        for place in open.open where doubt.findings[place] == nil {
+            guard resolution(open, place).asks, let facts = open.facts(of: place) else { continue }
+            return (place, facts)
+        }
+        return nil
+    }
+
+    private func resolution(_ open: OpenLease, _ place: Int) -> InDoubt.Resolution {
+        InDoubt.resolution(
+            kind: open.kind, isAskable: open.lease.events[place].isAskable,
+            policy: settings.inDoubt, calibration: calibrator.result)
+    }
+
+    /// Whether a question may go now: freely while the destination is well, else one at a time. Under a
+    /// park each lease's own backoff paces its questions.
+    var mayAsk: Bool {
+        let isAsking = exchanges.values.contains { $0.isQuestion }
+        switch health.mode(at: now.instant) {
+        case .open: return true
+        case .one: return !isAsking
+        case .closed: return health.park != nil && !isAsking
+        }
+    }
+
+    /// Whether an event in doubt is being sent alone, or asked about before.
+    private var isTrying: Bool {
+        exchanges.values.contains { exchange in
+            switch exchange.purpose {
+            case .question: true
+            case .delivery(let lease, _):
+                if case .sending(rest: .some)? = leases[lease]?.phase { true } else { false }
+            case .examination: false
+            }
+        }
+    }
+
+    private mutating func ask(
+        _ id: Int64, _ question: (place: Int, facts: LogFacts), _ doubt: OpenLease.Doubt
+    ) {
+        guard let reference = question.facts.referenceID else {
+            preconditionFailure("event \(question.place) of lease \(id) names no reference")
+        }
+        var doubt = doubt
+        doubt.isAsking = true
+        leases[id]?.phase = .inDoubt(doubt)
+        tally.questions += 1
+        exchange(
+            RequestEncoder.question(about: reference, timeout: settings.answerTimeout),
+            for: .question(lease: id, place: question.place, question.facts))
+    }
+
+    /// A question was answered, or not.
+    mutating func answered(
+        _ id: Int64, place: Int, _ facts: LogFacts, _ outcome: UpstreamOutcome,
+        sentIn stretch: Int
+    ) {
+        guard case .inDoubt(var doubt)? = leases[id]?.phase, let reference = facts.referenceID
+        else { preconditionFailure("lease \(id) asks nothing") }
+        let finding = Finding(outcome, reference: reference, createdAt: facts.createdTime)
+        doubt.isAsking = false
+        if finding == .unclear {
+            doubt.failures += 1
+            let delay = RetryPolicy.delay(failures: doubt.failures, using: &generator)
+            doubt.resolveAt = now.instant + delay
+        } else {
+            doubt.failures = 0
+            doubt.findings[place] = finding
+        }
+        leases[id]?.phase = .inDoubt(doubt)
+        judgeQuestion(outcome, sentIn: stretch, isRepeated: doubt.failures > 1)
+        if case .arrived = finding {
+            answeredRoutes.insert(.patchLogByReference)
+            calibrator.learned(reference, settings: settings, at: now.instant)
+        }
+        // A failed question ends the round; what it found out before is not lost.
+        if finding == .unclear || life != .running { concludeKnown(id) }
+    }
+
+    /// What a question's outcome says about the destination.
+    mutating func judgeQuestion(_ outcome: UpstreamOutcome, sentIn stretch: Int, isRepeated: Bool) {
+        guard case .answered(let answer) = outcome else {
+            if !isRepeated || health.failures > 0 {
+                failed(sentIn: stretch, isDoubtful: false, retryAfter: nil)
+            }
+            return
+        }
+        switch answer.status {
+        case 200...299:
+            health.succeeded(sentIn: stretch)
+        case 401, 407:
+            health.park(.unauthorized, sentIn: stretch, at: now.instant, using: &generator)
+        case 408, 425, 429, 500...599:
+            guard !isRepeated || health.failures > 0 else { return }
+            let retryAfter = RetryAfter.delay(answer.retryAfter, now: now.wall)
+            failed(sentIn: stretch, isDoubtful: false, retryAfter: retryAfter)
+        default:
+            health.answered(sentIn: stretch)
+        }
+    }
+
+    // MARK: Conclusions
+
+    /// Settles what has been found out about a lease whose round is over or that is about to stop.
+    mutating func concludeKnown(_ id: Int64) {
+        guard let open = leases[id], case .inDoubt(let doubt) = open.phase else { return }
+        guard !doubt.isAsking, !doubt.findings.isEmpty, calibrator.result == .ask else { return }
+        conclude(id, open, doubt, doubt.findings.keys.sorted())
+    }
+
+    /// Settles the events at `places`: what arrived is delivered, the others go back, counted unless
+    /// upstream surely does not have them. Findings are believed only where asking tells the truth.
+    private mutating func conclude(
+        _ id: Int64, _ open: OpenLease, _ doubt: OpenLease.Doubt, _ places: [Int]
+    ) {
+        var settlement = Settlement(lease: id)
+        var back: [LeasedEvent] = []
+        for place in places {
+            let event = open.lease.events[place]
+            switch calibrator.result == .ask ? doubt.findings[place] : nil {
+            case .arrived(let identity):
+                settlement.delivered.append(
+                    .init(
+                        sequence: event.sequence, id: identity.id, projectID: identity.projectID))
+            case .absent:
+                back.append(event)
+            case .anotherLog, .unclear, nil:
+                if event.kind != .update { settlement.possibleDuplicates += 1 }
+                back.append(event)
+            }
+        }
+        giveBack(back, of: open, splits: doubt.splits, in: &settlement)
+        var rest = doubt
+        for place in places { rest.findings[place] = nil }
+        settle(settlement, then: rest)
+    }
+
+    private mutating func giveBack(
+        _ events: [LeasedEvent], of open: OpenLease, splits: Bool, in settlement: inout Settlement
+    ) {
+        if !splits {
+            settlement.returned = events.map { .init(sequence: $0.sequence) }
+        } else if open.lease.events.count == 1 {
+            settlement.returned = events.map { backingOff($0) }
+        } else {
+            settlement.regrouped = Regrouping.afterDoubt(events.map(\.sequence), of: open.kind)
+        }
+    }
+}
+
+extension InDoubt.Resolution {
+    /// Whether upstream has to be asked before anything is decided.
+    fileprivate var asks: Bool {
+        switch self {
+        case .ask, .calibrate: true
+        case .sendAgain: false
+        }
+    }
+}
+
+extension OpenExchange {
+    /// Whether it asks rather than delivers.
+    var isQuestion: Bool {
+        switch purpose {
+        case .question, .examination: true
+        case .delivery: false
+        }
+    }
+}

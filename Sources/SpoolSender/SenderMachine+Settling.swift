@@ -1,0 +1,52 @@
+internal import SpoolCore
+
+extension SenderMachine {
+    /// Hands a settlement to the queue; `doubt` is kept about what it leaves open.
+    mutating func settle(_ settlement: Settlement, then doubt: OpenLease.Doubt) {
+        var settlement = settlement
+        settlement.calibration = calibrator.takeNews()
+        leases[settlement.lease]?.phase = .settling(settlement, then: doubt)
+        actions.append(.settle(settlement))
+    }
+
+    /// A doubt that may be resolved at once.
+    func freshDoubt() -> OpenLease.Doubt { OpenLease.Doubt(resolveAt: now.instant) }
+
+    /// The queue answered a settlement.
+    mutating func settled(_ id: Int64, committed: Bool) {
+        guard var open = leases[id], case .settling(let settlement, let doubt) = open.phase else {
+            preconditionFailure("lease \(id) waits for no settlement")
+        }
+        guard committed else {
+            let again = now.instant + Limits.backoffBase
+            leases[id]?.phase = .unsettled(settlement, then: doubt, again: again)
+            return
+        }
+        tally.count(settlement, of: open.kind)
+        let gone = Set(settlement.sequences)
+        let events = open.lease.events
+        open.open.removeAll { gone.contains(events[$0].sequence) }
+        open.phase = .inDoubt(doubt)
+        leases[id] = open.open.isEmpty ? nil : open
+        supply.refilled()
+    }
+
+    /// Tries the settlements that the disk refused once more.
+    mutating func settleAgain() {
+        for id in leases.keys.sorted() {
+            guard case .unsettled(let settlement, let doubt, let again)? = leases[id]?.phase,
+                again <= now.instant
+            else { continue }
+            leases[id]?.phase = .settling(settlement, then: doubt)
+            actions.append(.settle(settlement))
+        }
+    }
+}
+
+extension Settlement {
+    /// Every event it moves.
+    var sequences: [EventSequence] {
+        delivered.map(\.sequence) + returned.map(\.sequence) + regrouped.flatMap { $0 }
+            + dead.map(\.sequence)
+    }
+}

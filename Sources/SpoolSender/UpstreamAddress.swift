@@ -1,0 +1,79 @@
+/// Where upstream is: a base URL as the SDKs take it, or a Unix socket.
+public struct UpstreamAddress: Sendable, Hashable, CustomStringConvertible {
+    /// The address without trailing slashes, in a form that is the same for the same upstream.
+    public let description: String
+    /// What stands before a request's target.
+    let prefix: String
+    /// The `Host` header, where the URL says nothing that could be one.
+    let host: String?
+
+    /// Reads `http://HOST[:PORT][/PATH]`, `https://…` or `unix:/PATH`.
+    ///
+    /// The path is kept as it is: `/logs` is appended to it. Trailing slashes do not count.
+    public init(_ text: String) throws(UpstreamAddressError) {
+        if text.hasPrefix("unix:") {
+            self = try UpstreamAddress(socket: String(text.dropFirst("unix:".count)))
+        } else {
+            self = try UpstreamAddress(url: text)
+        }
+    }
+
+    private init(socket path: String) throws(UpstreamAddressError) {
+        guard path.hasPrefix("/"), path.utf8.count > 1 else {
+            throw UpstreamAddressError("unix:\(path)", "the socket's path must be absolute")
+        }
+        guard path.utf8.count <= Self.socketPathBytesMax else {
+            throw UpstreamAddressError(
+                "unix:\(path)",
+                "a socket's path has at most \(Self.socketPathBytesMax) bytes: use a shorter one")
+        }
+        description = "unix:\(path)"
+        prefix = "http+unix://\(PercentEncoding.encoded(path))"
+        host = "localhost"
+    }
+
+    private init(url text: String) throws(UpstreamAddressError) {
+        let parts = text.split(separator: "://", maxSplits: 1, omittingEmptySubsequences: false)
+        guard parts.count == 2 else {
+            throw UpstreamAddressError(
+                text, "expected http://HOST[:PORT][/PATH], https://… or unix:/PATH")
+        }
+        let scheme = parts[0].lowercased()
+        guard scheme == "http" || scheme == "https" else {
+            throw UpstreamAddressError(text, "'\(parts[0])' is not http, https or unix")
+        }
+        guard !parts[1].contains(where: { $0 == "?" || $0 == "#" }) else {
+            throw UpstreamAddressError(text, "a base URL has no query and no fragment")
+        }
+        let slash = parts[1].firstIndex(of: "/") ?? parts[1].endIndex
+        let authority = parts[1][..<slash]
+        guard !authority.contains("@") else {
+            // The text may hold a password, so it is not repeated.
+            throw UpstreamAddressError(
+                "the base URL",
+                "it holds a user name or password: put the key in LOOPSPOOL_API_KEY")
+        }
+        guard !authority.isEmpty, authority.first != ":" else {
+            throw UpstreamAddressError(text, "the host is missing")
+        }
+        var path = parts[1][slash...]
+        while path.last == "/" { path.removeLast() }
+        prefix = "\(scheme)://\(authority.lowercased())\(PercentEncoding.encodedPath(String(path)))"
+        description = prefix
+        host = nil
+    }
+
+    /// `sun_path` without its final zero byte (unix(7)).
+    private static let socketPathBytesMax = 107
+}
+
+/// A base URL that cannot be used.
+public struct UpstreamAddressError: Error, Sendable, CustomStringConvertible {
+    /// What was given, why it cannot be used, and what to do.
+    public let description: String
+
+    /// An error about `address`.
+    init(_ address: String, _ reason: String) {
+        description = "upstream address \(address): \(reason)"
+    }
+}

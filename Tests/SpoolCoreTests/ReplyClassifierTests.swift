@@ -1,0 +1,301 @@
+import SpoolCore
+import Testing
+
+private let now = Timestamp(milliseconds: 1_795_305_600_000)
+
+private func facts(
+    _ kind: EventKind, count: Int = 1, routeHasAnswered: Bool = true, isArchive: Bool = false,
+    namesUnknownLog: Bool = false, graceIsOver: Bool = false, destinationHasAnswered: Bool? = nil
+) -> RequestFacts {
+    RequestFacts(
+        route: kind.route, count: count, mayNameUnknownLog: namesUnknownLog || kind.isEffect,
+        graceIsOver: graceIsOver, routeHasAnswered: routeHasAnswered,
+        destinationHasAnswered: destinationHasAnswered ?? routeHasAnswered, isArchive: isArchive)
+}
+
+private func verdict(
+    _ status: Int, _ body: String = "", retryAfter: String? = nil, to facts: RequestFacts
+) -> Verdict {
+    let answer = UpstreamAnswer(status: status, retryAfter: retryAfter, body: Array(body.utf8))
+    return ReplyClassifier.verdict(on: .answered(answer), to: facts, now: now)
+}
+
+/// Every request there is, as far as verdicts go.
+private let requests: [RequestFacts] = [false, true].flatMap { answered in
+    [false, true].flatMap { isArchive in
+        [false, true].flatMap { grace in
+            [
+                facts(
+                    .log, routeHasAnswered: answered, isArchive: isArchive, graceIsOver: grace),
+                facts(
+                    .log, routeHasAnswered: answered, isArchive: isArchive, namesUnknownLog: true,
+                    graceIsOver: grace),
+                facts(
+                    .log, count: 7, routeHasAnswered: answered, isArchive: isArchive,
+                    graceIsOver: grace),
+                facts(
+                    .update, routeHasAnswered: answered, isArchive: isArchive, graceIsOver: grace),
+                facts(
+                    .feedback, routeHasAnswered: answered, isArchive: isArchive,
+                    graceIsOver: grace),
+                facts(
+                    .feedback, count: 3, routeHasAnswered: answered, isArchive: isArchive,
+                    graceIsOver: grace),
+            ]
+        }
+    }
+}
+
+private func complaint(_ locations: String...) -> String {
+    let items = locations.map { "{\"loc\":\($0),\"msg\":\"m\",\"type\":\"t\"}" }
+    return "{\"detail\":[\(items.joined(separator: ","))]}"
+}
+
+@Suite struct `Verdicts over every status and every request` {
+    @Test(arguments: requests)
+    func `each row of the table holds`(request: RequestFacts) {
+        let isSingle = request.count == 1
+        let isBelieved = request.routeHasAnswered || request.isArchive
+        let refused = { (reason: DeadLetterReason) -> Verdict in
+            isBelieved ? .refused(reason) : .parked(.misconfigured)
+        }
+        for status in 100...599 {
+            let expected: Verdict
+            switch status {
+            case 200..<300: expected = .inDoubt(.unusableAnswer)
+            case 300..<400, 405, 501: expected = .parked(.misconfigured)
+            case 401, 407: expected = .parked(.unauthorized)
+            case 402, 403: expected = .parked(.notAllowed)
+            case 408, 415, 425, 429, 503: expected = .notApplied(retryAfter: nil)
+            case 413: expected = isSingle ? refused(.tooLarge) : .tooLarge(retryAfter: nil)
+            case 404 where isSingle && request.mayNameUnknownLog:
+                expected =
+                    !request.graceIsOver
+                    ? .causeMissing : isBelieved ? .refused(.causeUnknown) : .parked(.misconfigured)
+            case 400..<500: expected = isSingle ? refused(.refused) : .inDoubt(.refusedTogether)
+            default: expected = .inDoubt(.failed)
+            }
+            #expect(verdict(status, to: request) == expected, "\(status)")
+            #expect(verdict(status, "<html>no</html>", to: request) == expected, "\(status)")
+        }
+    }
+
+    @Test(arguments: requests)
+    func `a 2xx is delivered or in doubt, never anything else`(request: RequestFacts) {
+        for status in 200..<300 {
+            for body in ["", "{}", "[]", "null", "{\"id\":\"data_1\"}", "[{\"id\":\"data_1\"}]"] {
+                switch verdict(status, body, to: request) {
+                case .delivered(let ids): #expect(ids.count == request.count)
+                case .inDoubt(.unusableAnswer): break
+                case let other: Issue.record("\(status) \(body): \(other)")
+                }
+            }
+        }
+    }
+
+    @Test(arguments: requests)
+    func `no answer is in doubt, and only what was never sent was surely not applied`(
+        request: RequestFacts
+    ) {
+        for timedOut in [false, true] {
+            let outcome = UpstreamOutcome.noAnswer(reason: "reset", timedOut: timedOut)
+            #expect(
+                ReplyClassifier.verdict(on: outcome, to: request, now: now)
+                    == .inDoubt(.lost(timedOut: timedOut)))
+        }
+        #expect(
+            ReplyClassifier.verdict(on: .notSent(reason: "refused"), to: request, now: now)
+                == .notApplied(retryAfter: nil))
+    }
+
+    @Test(arguments: requests)
+    func `nothing dies in an array, nor on the word of a stranger`(request: RequestFacts) {
+        let bodies = ["", "{\"detail\":\"no\"}", complaint("[\"query\",\"x\"]")]
+        for status in 100...599 {
+            for body in bodies {
+                guard case .refused = verdict(status, body, to: request) else { continue }
+                #expect(request.count == 1)
+                #expect(request.routeHasAnswered || request.isArchive)
+            }
+        }
+    }
+
+    @Test(arguments: [-1, 0, 99, 600, 999])
+    func `a status that HTTP does not know is in doubt`(status: Int) {
+        #expect(verdict(status, to: facts(.log)) == .inDoubt(.failed))
+    }
+}
+
+@Suite struct `A 2xx and its shape` {
+    @Test func `ids and project ids are mapped by position`() {
+        let body = #"[{"id":"data_1","project_id":"pr_1","x":[{"id":"no"}]},{"id":"data_2"}]"#
+        #expect(
+            verdict(200, body, to: facts(.log, count: 2))
+                == .delivered([
+                    UpstreamIdentity(id: "data_1", projectID: "pr_1"),
+                    UpstreamIdentity(id: "data_2"),
+                ]))
+        #expect(
+            verdict(201, #" { "id" : "a\u0041" } "#, to: facts(.update))
+                == .delivered([UpstreamIdentity(id: "aA")]))
+        #expect(
+            verdict(202, #"[{"id":"ann_1","project_id":null}]"#, to: facts(.feedback))
+                == .delivered([UpstreamIdentity(id: "ann_1")]))
+    }
+
+    @Test(arguments: [
+        "[]", #"[{"id":"a"}]"#, #"[{"id":"a"},{"id":"b"},{"id":"c"}]"#, #"[{"id":"a"},{"id":""}]"#,
+        #"[{"id":"a"},{"id":1}]"#, #"[{"id":"a"},{}]"#, #"[{"id":"a"},null]"#, #"[{"id":"a"},"b"]"#,
+        #"{"id":"a"}"#, #"[{"id":"a"},{"id":"b"}"#, #"[{"id":"a"},{"id":"b"}]]"#,
+        #"[{"id":"a"},{"id":"b"}] x"#, "<html></html>", #"[{"id":"a"},{"id":null}]"#,
+    ])
+    func `anything but one id for every element is in doubt`(body: String) {
+        #expect(verdict(200, body, to: facts(.log, count: 2)) == .inDoubt(.unusableAnswer))
+    }
+
+    @Test func `an object does not answer an array of one, nor an array an update`() {
+        #expect(verdict(200, #"{"id":"a"}"#, to: facts(.log)) == .inDoubt(.unusableAnswer))
+        #expect(verdict(200, #"[{"id":"a"}]"#, to: facts(.update)) == .inDoubt(.unusableAnswer))
+    }
+
+    @Test func `an answer cut anywhere is in doubt`() {
+        let whole = Array(#"[{"id":"data_1","project_id":"pr_1"},{"id":"data_2"}]"#.utf8)
+        for length in whole.indices {
+            let answer = UpstreamAnswer(status: 200, body: Array(whole[..<length]))
+            let outcome = UpstreamOutcome.answered(answer)
+            #expect(
+                ReplyClassifier.verdict(on: outcome, to: facts(.log, count: 2), now: now)
+                    == .inDoubt(.unusableAnswer))
+        }
+    }
+}
+
+@Suite struct `A 422` {
+    @Test func `in the documented shape names its culprits in an array`() {
+        let array = facts(.log, count: 5, routeHasAnswered: false)
+        let body = complaint(
+            #"["body",3,"project"]"#, #"["body",1,"messages",0]"#, #"["body",3]"#)
+        #expect(verdict(422, body, to: array) == .faulty(places: [1, 3]))
+    }
+
+    @Test(arguments: [
+        #"["body"]"#, #"["body","project"]"#, #"["body",5,"x"]"#, #"["body",-1,"x"]"#,
+        #"["body","1","x"]"#,
+    ])
+    func `that names no element leaves the array to halving`(location: String) {
+        #expect(
+            verdict(422, complaint(location), to: facts(.log, count: 5)) == .faulty(places: []))
+    }
+
+    @Test func `in the documented shape is believed of a single event at once`() {
+        let stranger = facts(.log, routeHasAnswered: false)
+        let body = complaint(#"["body",0,"project"]"#)
+        #expect(verdict(422, body, to: stranger) == .refused(.refused))
+    }
+
+    @Test(arguments: [
+        "", "{}", #"{"detail":"no"}"#, #"{"detail":[]}"#, #"{"detail":[{"loc":["body"]}]}"#,
+        #"{"detail":[{"loc":[],"msg":"m","type":"t"}]}"#,
+        #"{"detail":[{"loc":["body",null],"msg":"m","type":"t"}]}"#,
+        #"{"detail":[{"loc":["body",1.5],"msg":"m","type":"t"}]}"#,
+        #"{"detail":[{"loc":"body","msg":"m","type":"t"}]}"#,
+        #"{"detail":{"type":"x","message":"y"}}"#, complaint(#"["query","x"]"#),
+    ])
+    func `in any other shape is a refusal like others`(body: String) {
+        #expect(verdict(422, body, to: facts(.log)) == .refused(.refused))
+        #expect(
+            verdict(422, body, to: facts(.log, routeHasAnswered: false))
+                == .parked(.misconfigured))
+        #expect(verdict(422, body, to: facts(.log, count: 2)) == .inDoubt(.refusedTogether))
+    }
+}
+
+@Suite struct `A log that upstream does not know` {
+    private static let fields = ["parent_id", "parent_reference_id", "data_id", "reference_id"]
+
+    @Test(arguments: fields)
+    func `is waited for, then its effect dies`(field: String) {
+        let body = complaint("[\"body\",0,\"\(field)\"]")
+        for kind in EventKind.allCases {
+            let waiting = facts(kind, namesUnknownLog: true)
+            #expect(verdict(422, body, to: waiting) == .causeMissing)
+            #expect(verdict(404, to: waiting) == .causeMissing)
+            let done = facts(kind, namesUnknownLog: true, graceIsOver: true)
+            #expect(verdict(422, body, to: done) == .refused(.causeUnknown))
+            #expect(verdict(404, to: done) == .refused(.causeUnknown))
+        }
+    }
+
+    @Test func `is none of a log's business that names nothing unknown`() {
+        #expect(verdict(404, to: facts(.log)) == .refused(.refused))
+        let body = complaint(#"["body",0,"parent_id"]"#)
+        #expect(verdict(422, body, to: facts(.log)) == .refused(.refused))
+    }
+
+    @Test func `kills nothing while no route of the destination has ever answered`() {
+        let done = facts(.update, routeHasAnswered: false, graceIsOver: true)
+        #expect(verdict(404, to: done) == .parked(.misconfigured))
+        let known = facts(
+            .update, routeHasAnswered: false, graceIsOver: true, destinationHasAnswered: true)
+        #expect(verdict(404, to: known) == .refused(.causeUnknown))
+    }
+
+    @Test func `is looked for alone when an array was refused`() {
+        #expect(verdict(404, to: facts(.feedback, count: 2)) == .inDoubt(.refusedTogether))
+        let body = complaint(#"["body",1,"data_id"]"#)
+        #expect(verdict(422, body, to: facts(.feedback, count: 2)) == .faulty(places: [1]))
+    }
+}
+
+@Suite struct `What else an answer carries` {
+    @Test(arguments: [408, 413, 415, 425, 429, 503])
+    func `Retry-After is read where upstream may ask for patience`(status: Int) {
+        let read = verdict(status, retryAfter: "17", to: facts(.log, count: 2))
+        let expected: Verdict =
+            status == 413
+            ? .tooLarge(retryAfter: .seconds(17)) : .notApplied(retryAfter: .seconds(17))
+        #expect(read == expected)
+    }
+
+    @Test func `words are cut between characters`() {
+        let long = String(repeating: "ä", count: Limits.upstreamWordsMax)
+        let answer = UpstreamAnswer(status: 400, body: Array(("x" + long).utf8))
+        let words = UpstreamWords.of(.answered(answer))
+        #expect(words.utf8.count <= Limits.upstreamWordsMax)
+        #expect(words.hasPrefix("xää"))
+        #expect(UpstreamWords.of(.notSent(reason: "refused")) == "refused")
+        let noise = UpstreamAnswer(status: 500, body: Array(repeating: 0xFF, count: 5000))
+        #expect(UpstreamWords.of(.answered(noise)).utf8.count <= Limits.upstreamWordsMax)
+    }
+
+    @Test func `every park says what to do`() {
+        for park in [Park.unauthorized, .notAllowed, .misconfigured] {
+            #expect(park.advice.contains(": "))
+        }
+    }
+}
+
+@Suite struct `Travelling in smaller company` {
+    @Test(arguments: 1...9)
+    func `keeps every event once, in order, in smaller company`(count: Int) {
+        let members = Array(0..<count)
+        for groups in [
+            Regrouping.halves(members), Regrouping.afterDoubt(members, of: .log),
+            Regrouping.afterDoubt(members, of: .feedback),
+        ] {
+            #expect(groups.flatMap { $0 } == members)
+            #expect(groups.allSatisfy { !$0.isEmpty && ($0.count < count || count == 1) })
+        }
+    }
+
+    @Test func `singles out the named and keeps the others together`() {
+        #expect(Regrouping.singledOut(Array(0..<5), places: [3, 1]) == [[1], [3], [0, 2, 4]])
+        #expect(Regrouping.singledOut([0, 1], places: [0, 1]) == [[0], [1]])
+        #expect(Regrouping.singledOut([0, 1, 2], places: []) == [[0], [1, 2]])
+    }
+
+    @Test func `after doubt feedback travels singly and logs by halves`() {
+        #expect(Regrouping.afterDoubt([1, 2, 3], of: .feedback) == [[1], [2], [3]])
+        #expect(Regrouping.afterDoubt([1, 2, 3, 4], of: .log) == [[1, 2], [3, 4]])
+    }
+}

@@ -1,0 +1,266 @@
+import SpoolCore
+import SpoolSender
+import Testing
+
+@Suite struct `In doubt` {
+    @Test func `logs are asked about one by one, found ones recorded, others halved`() throws {
+        var bench = SenderBench.running()
+        let id = bench.lease(.of(.log, 5))
+        bench.answer(id, 500)
+        #expect(bench.last.settlements.isEmpty)
+        #expect(bench.pass(.milliseconds(1999)).exchanges.isEmpty)
+        bench.pass(.milliseconds(1))
+        for place in 0..<5 {
+            let question = try #require(bench.last.exchanges.first)
+            #expect(question.request.method == "PATCH")
+            #expect(question.request.target == "/logs?reference_id=r100\(place)")
+            #expect(question.request.body == Array("{}".utf8))
+            if place == 1 {
+                bench.answer(question.id, 200, #"{"id":"data_9","project_id":"pr_1"}"#)
+            } else {
+                bench.answer(question.id, 404)
+            }
+        }
+        let settlement = try #require(bench.last.settlements.first)
+        #expect(settlement.delivered.map(\.id) == ["data_9"])
+        #expect(settlement.deliveredNumbers == [1001])
+        #expect(settlement.regroupedNumbers == [[1000, 1002], [1003, 1004]])
+        #expect(settlement.possibleDuplicates == 0)
+        #expect(!settlement.routeAnswered)
+        bench.commit(1)
+        #expect(bench.snapshot.inDoubt == 0)
+    }
+
+    @Test func `after a timeout the question waits for one timeout more`() {
+        var bench = SenderBench.running()
+        let id = bench.lease(.of())
+        bench.on(.exchanged(id, .noAnswer(reason: "late", timedOut: true)))
+        #expect(bench.pass(.milliseconds(29_999)).exchanges.isEmpty)
+        #expect(bench.pass(.milliseconds(1)).exchanges.count == 1)
+    }
+
+    @Test func `an update is sent again, not counted`() throws {
+        var bench = SenderBench.running()
+        let id = bench.lease(.of(.update))
+        #expect(bench.last.exchanges.first?.request.target == "/logs?reference_id=r%201000")
+        bench.on(.exchanged(id, .noAnswer(reason: "reset", timedOut: false)))
+        let settlement = try #require(bench.pass(.seconds(2)).settlements.first)
+        #expect(settlement.returnedNumbers == [1000])
+        #expect(settlement.possibleDuplicates == 0)
+    }
+
+    @Test func `feedback is sent again singly and counted`() throws {
+        var bench = SenderBench.running()
+        let id = bench.lease(.of(.feedback, 3))
+        bench.answer(id, 502)
+        let settlement = try #require(bench.pass(.seconds(2)).settlements.first)
+        #expect(settlement.regroupedNumbers == [[1000], [1001], [1002]])
+        #expect(settlement.possibleDuplicates == 3)
+        bench.commit(1)
+        #expect(bench.snapshot.tally.possibleDuplicates == [.feedback: 3])
+    }
+
+    @Test func `logs are sent again and counted where asking is switched off or does not work`() {
+        var off = SenderSettings()
+        off.inDoubt = .resend
+        for bench in [
+            SenderBench.running(off), SenderBench.running(calibration: .resend),
+        ] {
+            var bench = bench
+            let id = bench.lease(.of(.log, 2))
+            bench.answer(id, 500)
+            let settlement = bench.pass(.seconds(2)).settlements.first
+            #expect(settlement?.regroupedNumbers == [[1000], [1001]])
+            #expect(settlement?.possibleDuplicates == 2)
+        }
+    }
+
+    @Test func `what cannot be asked about is sent again and counted`() throws {
+        var bench = SenderBench.running()
+        let id = bench.lease(.of(.log, 2, isAskable: false))
+        bench.answer(id, 500)
+        let settlement = try #require(bench.pass(.seconds(2)).settlements.first)
+        #expect(settlement.regroupedNumbers == [[1000], [1001]])
+        #expect(settlement.possibleDuplicates == 2)
+    }
+
+    @Test func `a failed question ends the round, and what it found out is recorded`() throws {
+        var bench = SenderBench.running()
+        let id = bench.lease(.of(.log, 3))
+        bench.answer(id, 500)
+        bench.pass(.seconds(2))
+        bench.answer(try #require(bench.last.exchanges.first).id, 200, #"{"id":"data_9"}"#)
+        bench.answer(try #require(bench.last.exchanges.first).id, 503)
+        let settlement = try #require(bench.last.settlements.first)
+        #expect(settlement.deliveredNumbers == [1000])
+        #expect(settlement.returned.isEmpty && settlement.regrouped.isEmpty)
+        bench.commit(1)
+        let again = try #require(bench.pass(.seconds(120)).exchanges.first)
+        #expect(again.request.target == "/logs?reference_id=r1001")
+    }
+
+    @Test func `only one lease asks at a time while the destination is unwell`() throws {
+        var bench = SenderBench.running()
+        let first = bench.lease(.of(.log, 2, id: 1))
+        let second = bench.lease(.of(.log, 2, id: 2))
+        bench.answer(first, 500)
+        bench.answer(second, 500)
+        #expect(bench.pass(.seconds(2)).exchanges.count == 1)
+        // The answer shows that it is well again: the other lease asks too.
+        bench.answer(try #require(bench.last.exchanges.first).id, 404)
+        #expect(bench.last.exchanges.count == 2)
+    }
+
+    @Test func `the last run's leases are asked about two seconds after the start`() throws {
+        var bench = SenderBench.running(leases: [.of(.log, 2, id: 7), .of(.feedback, 2, id: 8)])
+        #expect(bench.last.exchanges.isEmpty)
+        bench.pass(.seconds(2))
+        let feedback = try #require(bench.last.settlements.first)
+        #expect(feedback.returnedNumbers == [8000, 8001])
+        #expect(feedback.possibleDuplicates == 2)
+        bench.answer(try #require(bench.last.exchanges.first).id, 404)
+        bench.answer(try #require(bench.last.exchanges.first).id, 404)
+        let logs = try #require(bench.last.settlements.first)
+        #expect(logs.returnedNumbers == [7000, 7001])
+        #expect(logs.possibleDuplicates == 0)
+    }
+
+    @Test func `a 2xx that answers nothing is asked about, or parks what cannot be asked`() throws {
+        var bench = SenderBench.running()
+        let log = bench.lease(.of(.log, 2, id: 1))
+        bench.on(.leased(.nothing(due: nil), .batch))
+        bench.answer(log, 200, "<html>")
+        #expect(bench.pass(.seconds(2)).exchanges.count == 1)
+        bench = SenderBench.running()
+        let feedback = bench.lease(.of(.feedback, id: 2, lane: 5))
+        bench.answer(feedback, 204)
+        #expect(bench.snapshot.parks == [.misconfigured])
+        #expect(bench.snapshot.parkedLanes == [5])
+        let settlement = try #require(bench.pass(.seconds(2)).settlements.first)
+        #expect(settlement.returnedNumbers == [2000])
+        #expect(settlement.possibleDuplicates == 1)
+    }
+}
+
+@Suite struct `Calibrating` {
+    @Test func `the first delivery is looked for, and a fresh reference is not found`() throws {
+        var bench = SenderBench.running(answered: [], calibration: .undecided)
+        bench.accept(bench.lease(.of(.log, 5)), count: 5)
+        let delivered = try #require(bench.last.exchanges.first)
+        #expect(delivered.request.target == "/logs?reference_id=r1004")
+        bench.answer(delivered.id, 200, #"{"id":"data_1","reference_id":"r1004"}"#)
+        let unused = try #require(bench.last.exchanges.first)
+        #expect(unused.request.target.hasPrefix("/logs?reference_id=unused-"))
+        bench.answer(unused.id, 404)
+        #expect(bench.snapshot.calibration == .ask)
+        bench.commit(1)
+        // Recorded with the next settlement, once.
+        bench.accept(bench.lease(.of(id: 2)), count: 1)
+        #expect(bench.last.settlements.first?.calibration == .ask)
+        bench.commit(2)
+        bench.accept(bench.lease(.of(id: 3)), count: 1)
+        #expect(bench.last.settlements.first?.calibration == nil)
+    }
+
+    @Test func `a known destination is examined at the start`() throws {
+        let bench = SenderBench.running(references: ["a/b", "c"])
+        #expect(bench.last.exchanges.first?.request.target == "/logs?reference_id=a%2Fb")
+        var off = SenderSettings()
+        off.inDoubt = .resend
+        #expect(SenderBench.running(off, references: ["a"]).last.exchanges.isEmpty)
+    }
+
+    @Test func `three unknown deliveries switch to sending again, looked at hourly`() throws {
+        var bench = SenderBench.running(references: ["a", "b", "c"])
+        for _ in 0..<3 { bench.answer(try #require(bench.last.exchanges.first).id, 404) }
+        #expect(bench.snapshot.calibration == .resend)
+        #expect(bench.pass(.seconds(3599)).exchanges.isEmpty)
+        let again = try #require(bench.pass(.seconds(1)).exchanges.first)
+        bench.answer(again.id, 200, #"{"id":"data_1"}"#)
+        bench.answer(try #require(bench.last.exchanges.first).id, 404)
+        #expect(bench.snapshot.calibration == .ask)
+    }
+
+    @Test func `unclear answers are asked again with backoff, and doubts wait`() throws {
+        var bench = SenderBench.running(references: ["a"], calibration: .undecided)
+        bench.answer(bench.lease(.of(.log, 2)), 500)
+        var asked = 0
+        let first = try #require(
+            SenderBench.running(references: ["a"], calibration: .undecided).last.exchanges.first)
+        bench.answer(first.id, 403)
+        for _ in 0..<20 {
+            bench.pass(.seconds(60))
+            for question in bench.last.exchanges {
+                asked += 1
+                #expect(question.request.target == "/logs?reference_id=a")
+                bench.answer(question.id, 403)
+            }
+            #expect(bench.last.settlements.isEmpty)
+        }
+        #expect((10...600).contains(asked))
+        #expect(bench.snapshot.inDoubt == 1)
+    }
+
+    @Test func `with nothing delivered yet one event is sent alone first`() throws {
+        var bench = SenderBench.running(answered: [], calibration: .undecided)
+        bench.answer(bench.lease(.of(.log, 3)), 500)
+        bench.on(.leased(.nothing(due: nil), .batch))
+        bench.pass(.seconds(2))
+        let question = try #require(bench.last.exchanges.first)
+        #expect(question.request.target == "/logs?reference_id=r1000")
+        bench.answer(question.id, 404)
+        let alone = try #require(bench.last.exchanges.first)
+        #expect(alone.request.method == "POST")
+        #expect(
+            String(decoding: alone.request.body, as: UTF8.self)
+                == #"[{"reference_id":"r1000","output":"x"}]"#)
+        bench.accept(alone.id, count: 1)
+        let settlement = try #require(bench.last.settlements.first)
+        #expect(settlement.deliveredNumbers == [1000])
+        let found = try #require(bench.last.exchanges.first)
+        #expect(found.request.target == "/logs?reference_id=r1000")
+        bench.answer(found.id, 200, #"{"id":"data_1"}"#)
+        bench.answer(try #require(bench.last.exchanges.first).id, 404)
+        bench.commit(1)
+        #expect(bench.snapshot.calibration == .ask)
+        // The others are asked about now.
+        #expect(bench.last.exchanges.first?.request.target == "/logs?reference_id=r1001")
+    }
+
+    @Test func `a wrong base URL is not hammered with events tried alone`() {
+        var bench = SenderBench.running(answered: [], calibration: .undecided)
+        bench.answer(bench.lease(.of(.log, 50)), 404)
+        bench.on(.leased(.nothing(due: nil), .batch))
+        var requests = 0
+        for _ in 0..<300 {
+            var actions = bench.pass(.seconds(1))
+            while let next = actions.exchanges.first {
+                requests += 1
+                bench.answer(next.id, 404)
+                actions = bench.last
+                if let settlement = actions.settlements.first {
+                    #expect(settlement.dead.isEmpty && settlement.delivered.isEmpty)
+                    bench.commit(1)
+                    actions = bench.last
+                }
+            }
+        }
+        #expect((2...60).contains(requests))
+        #expect(bench.snapshot.health != .steady)
+    }
+
+    @Test func `an upstream that knows every reference is never believed`() throws {
+        var bench = SenderBench.running(answered: [], calibration: .undecided)
+        bench.answer(bench.lease(.of(.log, 2)), 500)
+        bench.pass(.seconds(2))
+        // The doubtful event is "found", and so are all others.
+        for _ in 0..<3 {
+            let question = try #require(bench.last.exchanges.first)
+            bench.answer(question.id, 200, #"{"id":"data_1"}"#)
+        }
+        #expect(bench.snapshot.calibration == .resend)
+        let settlement = try #require(bench.last.settlements.first)
+        #expect(settlement.delivered.isEmpty)
+        #expect(settlement.possibleDuplicates == 2)
+    }
+}
