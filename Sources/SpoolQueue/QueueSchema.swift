@@ -70,30 +70,31 @@ enum QueueSchema {
         CREATE TABLE lane (
             id INTEGER PRIMARY KEY,
             destination INTEGER NOT NULL REFERENCES destination (id),
-            operation INTEGER NOT NULL CHECK (operation IN (32, 36, 38)),
+            operation INTEGER NOT NULL CHECK (operation IN (24, 25, 32, 36, 37, 38, 58)),
             project INTEGER NOT NULL REFERENCES project (number),
             UNIQUE (destination, operation, project)
         ) STRICT;
 
-        -- Every event that upstream may not have yet. `hold`: 0 ready, 1 waiting for a log
+        -- Every event that upstream may not have yet. `kind`: 1 log, 2 update, 3 feedback; 4 session,
+        -- 5 evaluation log and 6 evaluation result are set aside. `hold`: 0 ready, 1 waiting for a log
         -- (`waits_on`), for a time (`not_before`), or for whichever comes first.
         CREATE TABLE event (
             sequence INTEGER PRIMARY KEY CHECK (sequence > 0),
             lane INTEGER NOT NULL REFERENCES lane (id),
-            kind INTEGER NOT NULL CHECK (kind IN (1, 2, 3)),
+            kind INTEGER NOT NULL CHECK (kind BETWEEN 1 AND 6),
             hold INTEGER NOT NULL CHECK (hold IN (0, 1)),
             waits_on INTEGER,
             not_before INTEGER,
             reference INTEGER,
-            flags INTEGER NOT NULL CHECK (flags BETWEEN 0 AND 3),
+            flags INTEGER NOT NULL CHECK (flags >= 0),
             attempts INTEGER NOT NULL CHECK (attempts >= 0),
             accepted_at INTEGER NOT NULL,
             causes BLOB CHECK (length(causes) % 9 = 0),
             address TEXT,
             body BLOB NOT NULL,
             CHECK ((hold = 0) = (waits_on IS NULL AND not_before IS NULL)),
-            CHECK ((kind = 2) = (address IS NOT NULL)),
-            CHECK (kind <> 1 OR reference IS NOT NULL)
+            CHECK (kind IN (1, 3, 4) OR address IS NOT NULL),
+            CHECK (kind IN (2, 3, 6) OR reference IS NOT NULL)
         ) STRICT;
         -- A lane's next ready events; covers what a start needs to know of every event.
         CREATE INDEX event_lane ON event (lane, hold, sequence, reference, kind);
@@ -102,14 +103,14 @@ enum QueueSchema {
         -- Who is woken by time.
         CREATE INDEX event_due ON event (not_before) WHERE not_before IS NOT NULL;
         -- The effects on one log, in order.
-        CREATE INDEX event_chain ON event (reference, sequence) WHERE kind <> 1;
+        CREATE INDEX event_chain ON event (reference, sequence) WHERE kind IN (2, 3, 6);
 
         -- A batch. state 1: its request may have been written. state 0: it may not, and its events
         -- travel in no other company. `events`: their sequences, 8 bytes each, little endian.
         CREATE TABLE lease (
             id INTEGER PRIMARY KEY AUTOINCREMENT,
             destination INTEGER NOT NULL REFERENCES destination (id),
-            operation INTEGER NOT NULL CHECK (operation IN (32, 36, 38)),
+            operation INTEGER NOT NULL CHECK (operation IN (24, 25, 32, 36, 37, 38, 58)),
             state INTEGER NOT NULL CHECK (state IN (0, 1)),
             events BLOB NOT NULL CHECK (length(events) > 0 AND length(events) % 8 = 0)
         ) STRICT;

@@ -63,7 +63,7 @@ final class Statements {
         eventCauses = try prepare("SELECT causes FROM event WHERE sequence = ?")
         priorEffect = try prepare(
             """
-            SELECT sequence, kind FROM event WHERE reference = ? AND kind <> 1 AND sequence < ?
+            SELECT sequence, kind FROM event WHERE reference = ? AND kind IN (2, 3, 6) AND sequence < ?
             ORDER BY sequence DESC LIMIT 1
             """)
         deadLog = try prepare("SELECT 1 FROM dead WHERE reference = ? AND kind = 1 LIMIT 1")
@@ -104,7 +104,7 @@ final class Statements {
             """)
         effectsOf = try prepare(
             """
-            SELECT sequence, lane, kind, waits_on FROM event WHERE reference = ? AND kind <> 1
+            SELECT sequence, lane, kind, waits_on FROM event WHERE reference = ? AND kind IN (2, 3, 6)
             ORDER BY sequence LIMIT ?
             """)
         nextTimed = try prepare(

@@ -1,0 +1,53 @@
+public import Logging
+public import NIOCore
+internal import SpoolArchive
+internal import SpoolCore
+public import SpoolServer
+
+/// The archive behind a listener: embedded in the daemon, or by itself as `archive serve`.
+public final class ArchiveServer: Sendable {
+    /// Where it is bound.
+    public var listening: ListenAddress { listener.boundAddress }
+    /// Tells this archive's file from every other.
+    public var instanceID: String { archive.status.instanceID }
+    private let archive: Archive
+    private let listener: HTTPListener
+
+    private init(archive: Archive, listener: HTTPListener) {
+        self.archive = archive
+        self.listener = listener
+    }
+
+    /// Opens the archive in `directory` and serves it.
+    ///
+    /// - Parameter record: a file that gets every request as one line of JSON; a test aid.
+    public static func start(
+        directory: String, record: String?, on address: ListenAddress,
+        group: any EventLoopGroup, logger: Logger
+    ) async throws -> ArchiveServer {
+        try Process.makeDirectory(directory)
+        var settings = ArchiveSettings()
+        settings.recordPath = record
+        let archive = try Archive.open(
+            directory: directory, settings: settings, now: Process.now,
+            report: { error in
+                logger.error("the archive's disk refused", metadata: ["error": "\(error)"])
+            })
+        do {
+            let listener = try await HTTPListener.start(
+                archive.application, on: address, group: group,
+                budget: ByteBudget(bytesMax: Limits.ingestBytesMax),
+                connections: ConnectionLimit(max: Limits.connectionsMax))
+            return ArchiveServer(archive: archive, listener: listener)
+        } catch {
+            await archive.close()
+            throw error
+        }
+    }
+
+    /// Answers what is under way, then closes the file.
+    public func stop() async {
+        await listener.drain()
+        await archive.close()
+    }
+}

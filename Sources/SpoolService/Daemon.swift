@@ -1,0 +1,223 @@
+public import Logging
+internal import NIOCore
+internal import NIOPosix
+internal import ServiceLifecycle
+internal import SpoolCore
+internal import SpoolIngest
+internal import SpoolQueue
+internal import SpoolSender
+public import SpoolServer
+internal import UnixSignals
+
+/// The running daemon: every part, started in the order in which parts need each other and stopped in
+/// reverse.
+///
+/// Start: directories, archive (if it is the upstream), queue, sender, control, ways in. Each part finds
+/// what it needs already there, and nothing is accepted before it can be stored.
+///
+/// Stop: the ways in first, so that what clients have sent is read, committed and answered; then the
+/// sender, which waits for outstanding answers; then the queue's file is closed; the archive last, because
+/// the sender's last answers come from it.
+public final class Daemon: Sendable {
+    /// Where it listens, as bound.
+    public let listening: Listening
+    private let settings: DaemonSettings
+    private let parts: Parts
+    private let logger: Logger
+
+    /// The bound addresses.
+    public struct Listening: Sendable {
+        /// Loopback HTTP, with the port the kernel chose when 0 was asked for.
+        public let http: ListenAddress
+        /// HTTP on a Unix socket.
+        public let api: ListenAddress
+        /// The NDJSON stream.
+        public let events: ListenAddress
+        /// The operator's socket.
+        public let control: ListenAddress
+        /// The embedded archive, when it is the upstream.
+        public let archive: ListenAddress?
+    }
+
+    /// Opens the spool and starts to listen.
+    ///
+    /// - Throws: what the part that failed says, each with what to do: a directory, a database, an address
+    ///   in use. Parts that had started are stopped again.
+    public static func start(_ settings: DaemonSettings, logger: Logger) async throws -> Daemon {
+        let parts = Parts()
+        do {
+            let listening = try await parts.start(settings, logger)
+            return Daemon(settings: settings, parts: parts, listening: listening, logger: logger)
+        } catch {
+            await parts.stop(Logger(label: "quiet") { _ in SwiftLogNoOpLogHandler() })
+            throw error
+        }
+    }
+
+    private init(settings: DaemonSettings, parts: Parts, listening: Listening, logger: Logger) {
+        self.settings = settings
+        self.parts = parts
+        self.listening = listening
+        self.logger = logger
+    }
+
+    /// Runs until `SIGTERM` or `SIGINT`, then stops in order.
+    public func runUntilSignal() async throws {
+        var configuration = ServiceGroupConfiguration(
+            services: [.init(service: Waiting(parts: parts, logger: logger))], logger: logger)
+        configuration.gracefulShutdownSignals = [.sigterm, .sigint]
+        try await ServiceGroup(configuration: configuration).run()
+    }
+
+    /// How many events the spool holds from before.
+    public func held() async -> Int64 {
+        let report = await parts.report()
+        return (report?.queued ?? 0) + (report?.inFlight ?? 0)
+    }
+
+    private struct Waiting: Service {
+        let parts: Parts
+        let logger: Logger
+
+        func run() async throws {
+            try await gracefulShutdown()
+            await parts.stop(logger)
+        }
+    }
+}
+
+/// The daemon's parts, as far as they have been started.
+private actor Parts {
+    private var archive: ArchiveServer?
+    private var queue: EventQueue?
+    private var sender: Sender?
+    private var control: HTTPListener?
+    private var http: HTTPListener?
+    private var api: HTTPListener?
+    private var events: EventStreamListener?
+    private var sweep: RepeatedTask?
+    private let doorLoop = MultiThreadedEventLoopGroup(numberOfThreads: 1)
+    private let deliveryLoop = MultiThreadedEventLoopGroup(numberOfThreads: 1)
+    private let budget = ByteBudget(bytesMax: Limits.ingestBytesMax)
+    private let connections = ConnectionLimit(max: Limits.connectionsMax)
+    private var transport: HTTPTransport?
+
+    func start(_ settings: DaemonSettings, _ logger: Logger) async throws -> Daemon.Listening {
+        try Process.makeDirectory(settings.stateDirectory)
+        try Process.makeDirectory(settings.runtimeDirectory)
+        let lock = try SpoolLock(directory: settings.stateDirectory)
+        if settings.upstream == nil {
+            archive = try await ArchiveServer.start(
+                directory: settings.archiveDirectory, record: nil,
+                on: .unix(path: settings.archiveSocket, mode: 0o600), group: deliveryLoop,
+                logger: logger)
+        }
+        let queue = try openQueue(lock, settings, logger)
+        self.queue = queue
+        let sender = try startSender(settings, queue)
+        self.sender = sender
+        let listening = try await listen(settings, queue, sender, logger)
+        sweep = doorLoop.next().scheduleRepeatedTask(
+            initialDelay: .milliseconds(500), delay: .milliseconds(500)
+        ) { _ in
+            queue.withdraw(waitingSince: .now - Limits.acceptTimeout)
+        }
+        return listening
+    }
+
+    private func openQueue(
+        _ lock: SpoolLock, _ settings: DaemonSettings, _ logger: Logger
+    ) throws -> EventQueue {
+        let state = settings.stateDirectory
+        // An archive is known by its own id: another file at the same place is another upstream.
+        let destination = settings.upstream?.description ?? "archive:\(archive?.instanceID ?? "")"
+        return try EventQueue(
+            lock: lock, destination: destination,
+            settings: QueueSettings(freeDiskBytes: { Process.freeBytes(at: state) }),
+            clock: Process.now,
+            report: { error in
+                logger.error(
+                    "the spool's disk refused a transaction", metadata: ["error": "\(error)"])
+            })
+    }
+
+    private func startSender(_ settings: DaemonSettings, _ queue: EventQueue) throws -> Sender {
+        let upstream = try settings.upstream ?? UpstreamAddress("unix:" + settings.archiveSocket)
+        let transport = try HTTPTransport(
+            to: upstream, key: settings.apiKey, version: Version.current, on: deliveryLoop)
+        self.transport = transport
+        var senderSettings = SenderSettings()
+        senderSettings.isArchive = settings.upstream == nil
+        let sender = Sender(
+            source: queue, transport: transport,
+            scheduler: NIOScheduler(on: deliveryLoop.next()), settings: senderSettings)
+        sender.start()
+        return sender
+    }
+
+    private func listen(
+        _ settings: DaemonSettings, _ queue: EventQueue, _ sender: Sender, _ logger: Logger
+    ) async throws -> Daemon.Listening {
+        let decoder = EventDecoder(
+            identity: queue.identity, defaultProject: settings.defaultProject,
+            stamps: StampMint(clock: Process.now))
+        let ingest = IngestAPI(sink: queue, decoder: decoder)
+        func serve(
+            _ application: any HTTPApplication, on address: ListenAddress
+        ) async throws -> HTTPListener {
+            try await HTTPListener.start(
+                application, on: address, group: doorLoop, budget: budget, connections: connections)
+        }
+        let api = try await serve(ingest, on: .unix(path: settings.apiSocket, mode: 0o660))
+        self.api = api
+        let http = try await serve(ingest, on: settings.listen)
+        self.http = http
+        let events = try await EventStreamListener.start(
+            sink: queue, decoder: decoder, on: .unix(path: settings.eventsSocket, mode: 0o660),
+            group: doorLoop, budget: budget, connections: connections)
+        self.events = events
+        let addresses = [http.boundAddress, api.boundAddress, events.boundAddress].map(
+            \.description)
+        let control = try await serve(
+            ControlAPI(queue: queue, sender: sender, settings: settings, listening: addresses),
+            on: .unix(path: settings.controlSocket, mode: 0o600))
+        self.control = control
+        return Daemon.Listening(
+            http: http.boundAddress, api: api.boundAddress, events: events.boundAddress,
+            control: control.boundAddress, archive: archive?.listening)
+    }
+
+    /// Stops what has been started, the last first.
+    func stop(_ logger: Logger) async {
+        logger.info("stopping: no new events are taken")
+        async let httpDone: Void? = http?.drain()
+        async let apiDone: Void? = api?.drain()
+        async let eventsDone: Void? = events?.drain()
+        _ = await (httpDone, apiDone, eventsDone)
+        sweep?.cancel()
+        if let sender {
+            logger.info("stopping: waiting for outstanding answers")
+            await withCheckedContinuation { done in sender.stop { done.resume() } }
+        }
+        await control?.drain()
+        try? await transport?.shutdown()
+        let left = await report()
+        await queue?.stop()
+        await archive?.stop()
+        try? await doorLoop.shutdownGracefully()
+        try? await deliveryLoop.shutdownGracefully()
+        logger.info(
+            "stopped",
+            metadata: [
+                "queued": "\(left?.queued ?? 0)", "in_flight": "\(left?.inFlight ?? 0)",
+                "delivered": "\(left?.delivered ?? 0)",
+            ])
+    }
+
+    func report() async -> QueueReport? {
+        guard let queue else { return nil }
+        return await withCheckedContinuation { done in
+            queue.report { done.resume(returning: $0) }
+        }
+    }
+}

@@ -1,0 +1,191 @@
+public import SpoolSender
+public import SpoolServer
+
+/// What a daemon is told: validated, typed, every default filled in.
+public struct DaemonSettings: Sendable {
+    /// Where the spool and the embedded archive live.
+    public var stateDirectory: String
+    /// Where the sockets live.
+    public var runtimeDirectory: String
+    /// Loopback HTTP.
+    public var listen: ListenAddress
+    /// Upstream's base URL; nil: the embedded archive.
+    public var upstream: UpstreamAddress?
+    /// The `X-API-KEY` that spooled events are delivered with. Never printed, never stored.
+    public var apiKey: String?
+    /// The project of logs that name none.
+    public var defaultProject: String?
+
+    /// Upstream, for people.
+    public var upstreamName: String {
+        upstream?.description ?? "the embedded archive in \(archiveDirectory)"
+    }
+    /// Where HTTP is served besides TCP.
+    public var apiSocket: String { runtimeDirectory + "/api.sock" }
+    /// Where NDJSON events are taken.
+    public var eventsSocket: String { runtimeDirectory + "/events.sock" }
+    /// Where the operator's questions are answered.
+    public var controlSocket: String { runtimeDirectory + "/control.sock" }
+    /// Where the embedded archive is reached.
+    public var archiveSocket: String { runtimeDirectory + "/archive.sock" }
+    /// Where the embedded archive keeps its database.
+    public var archiveDirectory: String { stateDirectory + "/archive" }
+}
+
+/// Turns what the user wrote, as flags and in the environment, into settings. Flags win.
+///
+/// All mistakes are reported at once, each with the setting, the value and what would be right.
+public struct SettingsReader {
+    /// A setting that can be given as a flag or an environment variable.
+    public enum Name: String, CaseIterable, Sendable {
+        case upstream = "--upstream"
+        case stateDirectory = "--state-dir"
+        case runtimeDirectory = "--runtime-dir"
+        case listen = "--listen"
+        case defaultProject = "--default-project"
+
+        /// The environment variable of the same meaning.
+        public var variable: String {
+            "LOOPSPOOL_" + rawValue.dropFirst(2).replacing("-", with: "_").uppercased()
+        }
+    }
+
+    private let flags: [Name: String]
+    private let environment: [String: String]
+    private var mistakes: [String] = []
+
+    /// A reader over flags that were given and the process's environment.
+    public init(flags: [Name: String], environment: [String: String]) {
+        self.flags = flags
+        self.environment = environment
+    }
+
+    /// The settings of a daemon, or every mistake.
+    public static func daemon(
+        flags: [Name: String], environment: [String: String]
+    ) throws(SettingsError) -> DaemonSettings {
+        var reader = SettingsReader(flags: flags, environment: environment)
+        let state = reader.stateDirectory()
+        let settings = DaemonSettings(
+            stateDirectory: state, runtimeDirectory: reader.runtimeDirectory(state: state),
+            listen: reader.listen(default: .tcp(host: "127.0.0.1", port: 7575)),
+            upstream: reader.upstream(), apiKey: reader.apiKey(),
+            defaultProject: reader.value(.defaultProject)?.value)
+        guard reader.mistakes.isEmpty else { throw SettingsError(mistakes: reader.mistakes) }
+        return settings
+    }
+
+    /// The runtime directory alone, for commands that talk to a daemon.
+    public static func runtimeDirectory(
+        flag: String?, environment: [String: String]
+    ) -> String {
+        var reader = SettingsReader(
+            flags: flag.map { [.runtimeDirectory: $0] } ?? [:], environment: environment)
+        return reader.runtimeDirectory(state: reader.stateDirectory())
+    }
+
+    /// The address of `archive serve`, or every mistake.
+    public static func archive(
+        flags: [Name: String], environment: [String: String]
+    ) throws(SettingsError) -> (directory: String, listen: ListenAddress) {
+        var reader = SettingsReader(flags: flags, environment: environment)
+        let result = (
+            directory: reader.stateDirectory() + "/archive",
+            listen: reader.listen(default: .tcp(host: "127.0.0.1", port: 7576))
+        )
+        guard reader.mistakes.isEmpty else { throw SettingsError(mistakes: reader.mistakes) }
+        return result
+    }
+
+    // MARK: One setting each
+
+    /// The value and how it was given; an empty variable counts as absent.
+    private func value(_ name: Name) -> (value: String, source: String)? {
+        if let flag = flags[name] { return (flag, name.rawValue) }
+        guard let value = environment[name.variable], !value.isEmpty else { return nil }
+        return (value, name.variable)
+    }
+
+    /// Under systemd the unit's directory, else the user's (XDG base directory specification 0.8).
+    private mutating func stateDirectory() -> String {
+        if let given = value(.stateDirectory) { return absolute(given.value, given.source) }
+        if let unit = environment["STATE_DIRECTORY"], !unit.isEmpty {
+            return String(unit.split(separator: ":")[0])
+        }
+        if let state = environment["XDG_STATE_HOME"], state.hasPrefix("/") {
+            return state + "/loopspool"
+        }
+        guard let home = environment["HOME"], home.hasPrefix("/") else {
+            mistakes.append(
+                "\(Name.stateDirectory.rawValue): there is no HOME to put it in; name a directory")
+            return "/"
+        }
+        return home + "/.local/state/loopspool"
+    }
+
+    private mutating func runtimeDirectory(state: String) -> String {
+        if let given = value(.runtimeDirectory) { return absolute(given.value, given.source) }
+        if environment["STATE_DIRECTORY"].map({ !$0.isEmpty }) == true { return "/run/loopspool" }
+        if let runtime = environment["XDG_RUNTIME_DIR"], runtime.hasPrefix("/") {
+            return runtime + "/loopspool"
+        }
+        return state + "/run"
+    }
+
+    private mutating func absolute(_ path: String, _ source: String) -> String {
+        if path.hasPrefix("/") { return path }
+        guard let current = environment["PWD"], current.hasPrefix("/") else {
+            mistakes.append("\(source): '\(path)' is relative; write the whole path")
+            return path
+        }
+        return current + "/" + path
+    }
+
+    private mutating func listen(default address: ListenAddress) -> ListenAddress {
+        guard let (text, source) = value(.listen) else { return address }
+        let parts = text.split(separator: ":", omittingEmptySubsequences: false)
+        guard parts.count == 2, let port = UInt16(parts[1]) else {
+            mistakes.append(
+                "\(source): '\(text)' is not HOST:PORT, e.g. 127.0.0.1:7575 (port 0: a free one)")
+            return address
+        }
+        let host = parts[0] == "localhost" ? "127.0.0.1" : String(parts[0])
+        guard host.hasPrefix("127.") else {
+            mistakes.append(
+                "\(source): '\(host)' is not a loopback address; whoever can reach the port can write logs, "
+                    + "so only 127.0.0.0/8 is allowed")
+            return address
+        }
+        return .tcp(host: host, port: Int(port))
+    }
+
+    private mutating func upstream() -> UpstreamAddress? {
+        guard let (text, source) = value(.upstream) else { return nil }
+        do throws(UpstreamAddressError) {
+            return try UpstreamAddress(text)
+        } catch {
+            mistakes.append("\(source): \(error)")
+            return nil
+        }
+    }
+
+    private mutating func apiKey() -> String? {
+        guard let key = environment["LOOPSPOOL_API_KEY"], !key.isEmpty else { return nil }
+        guard key.utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7f }) else {
+            mistakes.append(
+                "LOOPSPOOL_API_KEY: holds a space, line break or non-ASCII character (value not shown)"
+            )
+            return nil
+        }
+        return key
+    }
+}
+
+/// Every mistake in the settings.
+public struct SettingsError: Error, CustomStringConvertible {
+    /// One sentence a mistake.
+    public let mistakes: [String]
+
+    /// What is wrong, with what, and what to do now.
+    public var description: String { mistakes.joined(separator: "\n") }
+}

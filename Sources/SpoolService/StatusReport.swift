@@ -1,0 +1,165 @@
+import SpoolCore
+import SpoolQueue
+import SpoolSender
+
+/// What `status` says, as JSON: the ledger, upstream's health, and what to look at.
+struct StatusReport {
+    let queue: QueueReport
+    let sender: SenderSnapshot
+    let settings: DaemonSettings
+    let listening: [String]
+    let now: Timestamp
+
+    /// The report as one JSON object.
+    var json: [UInt8] {
+        var writer = JSONWriter(reserving: 1024)
+        writer.beginObject()
+        writer.key("version")
+        writer.string(Version.current)
+        writer.key("pid")
+        writer.int(Int(Process.id))
+        writer.key("listening")
+        writer.beginArray()
+        for address in listening { writer.string(address) }
+        writer.endArray()
+        writer.key("ledger")
+        write(ledger: &writer)
+        writer.key("queue")
+        write(queue: &writer)
+        writer.key("possible_duplicates")
+        write(counters: "possible_duplicates.", &writer)
+        writer.key("deduplicated")
+        writer.int(Int(queue.counters["deduplicated"] ?? 0))
+        writer.key("malformed")
+        writer.int(Int(queue.counters["malformed"] ?? 0))
+        writer.key("upstream")
+        write(upstream: &writer)
+        writer.key("dead_letters")
+        write(dead: &writer)
+        writer.endObject()
+        return writer.bytes
+    }
+
+    private func write(ledger writer: inout JSONWriter) {
+        writer.beginObject()
+        let rows: [(StaticString, Int64)] = [
+            ("accepted", queue.accepted), ("queued", queue.queued), ("in_flight", queue.inFlight),
+            ("delivered", queue.delivered), ("dead", queue.dead),
+        ]
+        for (name, value) in rows {
+            writer.key(name)
+            writer.int(Int(value))
+        }
+        writer.key("discarded")
+        write(counters: "discarded.", &writer)
+        writer.endObject()
+    }
+
+    private func write(queue writer: inout JSONWriter) {
+        writer.beginObject()
+        writer.key("waiting_for_a_log")
+        writer.int(Int(queue.waiting))
+        writer.key("payload_bytes")
+        writer.int(Int(queue.payloadBytes))
+        writer.key("oldest_age_seconds")
+        if let oldest = queue.oldestAcceptedAt {
+            writer.double(Double((now - oldest).wholeMilliseconds) / 1000)
+        } else {
+            writer.null()
+        }
+        writer.endObject()
+    }
+
+    private func write(upstream writer: inout JSONWriter) {
+        writer.beginObject()
+        writer.key("url")
+        writer.string(settings.upstreamName)
+        writer.key("health")
+        writer.string(health)
+        writer.key("advice")
+        if let park { writer.string(park.advice) } else { writer.null() }
+        writer.key("next_try_seconds")
+        if let nextTry { writer.double(seconds(nextTry)) } else { writer.null() }
+        writer.key("requests_in_flight")
+        writer.int(sender.inFlight)
+        writer.key("requests_in_flight_limit")
+        writer.int(sender.inFlightLimit)
+        writer.key("batches_in_doubt")
+        writer.int(sender.inDoubt)
+        writer.key("lanes_parked")
+        writer.int(sender.parkedLanes.count)
+        writer.key("asking_by_reference")
+        writer.string("\(sender.calibration)")
+        writer.key("last_trouble")
+        write(trouble: &writer)
+        writer.endObject()
+    }
+
+    private var health: String {
+        switch sender.health {
+        case .steady: park == nil ? "steady" : "parked"
+        case .backingOff: "backing off"
+        case .parked: "parked"
+        }
+    }
+
+    /// The reason of the destination's park, or of a lane's.
+    private var park: Park? {
+        if case .parked(let park, _) = sender.health { return park }
+        return sender.parks.first
+    }
+
+    private var nextTry: Duration? {
+        switch sender.health {
+        case .steady: nil
+        case .backingOff(let wait), .parked(_, let wait): wait
+        }
+    }
+
+    private func seconds(_ duration: Duration) -> Double {
+        Double(duration.wholeMilliseconds) / 1000
+    }
+
+    private func write(trouble writer: inout JSONWriter) {
+        guard let trouble = sender.trouble else { return writer.null() }
+        writer.beginObject()
+        writer.key("seconds_ago")
+        writer.double(seconds(now - trouble.at))
+        writer.key("operation")
+        writer.string("\(trouble.route.method) \(trouble.route.path)")
+        writer.key("status")
+        if let status = trouble.status { writer.int(status) } else { writer.null() }
+        writer.key("words")
+        writer.string(trouble.words)
+        writer.endObject()
+    }
+
+    private func write(counters prefix: String, _ writer: inout JSONWriter) {
+        writer.beginObject()
+        for (name, value) in queue.counters.sorted(by: { $0.key < $1.key })
+        where name.hasPrefix(prefix) {
+            writer.key(String(name.dropFirst(prefix.count)))
+            writer.int(Int(value))
+        }
+        writer.endObject()
+    }
+
+    private func write(dead writer: inout JSONWriter) {
+        writer.beginArray()
+        for letter in queue.lastDead {
+            writer.beginObject()
+            writer.key("id")
+            writer.string(letter.id)
+            writer.key("kind")
+            writer.string("\(letter.kind)")
+            writer.key("reason")
+            writer.string(letter.reason)
+            writer.key("status")
+            if letter.status == 0 { writer.null() } else { writer.int(letter.status) }
+            writer.key("upstream_said")
+            writer.string(letter.words)
+            writer.endObject()
+        }
+        writer.endArray()
+    }
+}

@@ -1,0 +1,59 @@
+import AsyncHTTPClient
+import NIOCore
+import NIOHTTP1
+import SpoolCore
+
+/// Talks to a running daemon over one of its Unix sockets.
+struct ControlClient {
+    let socket: String
+
+    /// A JSON answer.
+    struct Answer {
+        let status: Int
+        let body: [UInt8]
+    }
+
+    /// Performs one request.
+    ///
+    /// - Throws: ``DaemonUnreachable`` when nobody answers there.
+    func request(_ method: String, _ target: String, body: [UInt8]? = nil) async throws -> Answer {
+        var request = HTTPClientRequest(url: "http+unix://\(encoded(socket))\(target)")
+        request.method = .RAW(value: method)
+        request.headers.add(name: "Host", value: "localhost")
+        if let body {
+            request.headers.add(name: "Content-Type", value: "application/json")
+            request.body = .bytes(body)
+        }
+        do {
+            let answer = try await HTTPClient.shared.execute(request, timeout: .seconds(30))
+            let buffer = try await answer.body.collect(upTo: Limits.bodyBytesMax)
+            return Answer(status: Int(answer.status.code), body: Array(buffer.readableBytesView))
+        } catch {
+            throw DaemonUnreachable(socket: socket, words: "\(error)")
+        }
+    }
+
+    /// The socket's path as a URL's host.
+    private func encoded(_ path: String) -> String {
+        path.utf8.map { byte in
+            let isPlain =
+                (0x30...0x39).contains(byte) || (0x41...0x5a).contains(byte)
+                || (0x61...0x7a).contains(byte) || byte == 0x2d || byte == 0x2e || byte == 0x5f
+            let hex = String(byte, radix: 16, uppercase: true)
+            return isPlain ? String(UnicodeScalar(byte)) : "%" + (byte < 16 ? "0" : "") + hex
+        }.joined()
+    }
+}
+
+/// Nobody answers on a daemon's socket.
+struct DaemonUnreachable: Error, CustomStringConvertible {
+    let socket: String
+    let words: String
+
+    var description: String {
+        """
+        No daemon answers on \(socket) (\(words)). Start one with 'loopspool run', or name its \
+        --runtime-dir.
+        """
+    }
+}

@@ -1,0 +1,89 @@
+import ArgumentParser
+import SpoolService
+
+/// The settings that `run` takes as flags; each has an environment variable of the same meaning.
+struct DaemonFlags: ParsableArguments {
+    @Option(
+        help: ArgumentHelp(
+            "Upstream's base URL, as the SDKs take it. Without one: the embedded archive.",
+            valueName: "url"))
+    var upstream: String?
+
+    @Option(help: ArgumentHelp("Where the spool is kept. [LOOPSPOOL_STATE_DIR]", valueName: "dir"))
+    var stateDir: String?
+
+    @Option(
+        help: ArgumentHelp("Where the sockets are made. [LOOPSPOOL_RUNTIME_DIR]", valueName: "dir"))
+    var runtimeDir: String?
+
+    @Option(
+        help: ArgumentHelp(
+            "Loopback HTTP; port 0 picks a free one. (default: 127.0.0.1:7575)",
+            valueName: "host:port"))
+    var listen: String?
+
+    @Option(help: ArgumentHelp("The project of logs that name none.", valueName: "name"))
+    var defaultProject: String?
+
+    var given: [SettingsReader.Name: String] {
+        var flags: [SettingsReader.Name: String] = [:]
+        flags[.upstream] = upstream
+        flags[.stateDirectory] = stateDir
+        flags[.runtimeDirectory] = runtimeDir
+        flags[.listen] = listen
+        flags[.defaultProject] = defaultProject
+        return flags
+    }
+}
+
+struct RunCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "run",
+        abstract: "Run the daemon in the foreground.",
+        discussion: """
+            Runs until SIGTERM or SIGINT, then takes no new events, waits up to ten seconds for \
+            outstanding answers, and exits 0. What was accepted stays in the spool.
+
+            Every flag has an environment variable: LOOPSPOOL_UPSTREAM, LOOPSPOOL_STATE_DIR, \
+            LOOPSPOOL_RUNTIME_DIR, LOOPSPOOL_LISTEN, LOOPSPOOL_DEFAULT_PROJECT. A flag wins. Upstream's key \
+            is read from LOOPSPOOL_API_KEY only, so that no process list shows it.
+
+            Examples:
+              loopspool run
+              loopspool run --state-dir /var/tmp/spool --listen 127.0.0.1:0
+              LOOPSPOOL_API_KEY=... loopspool run --upstream https://logs.example.com/v4
+            """)
+
+    @OptionGroup var flags: DaemonFlags
+
+    func run() async throws {
+        let logger = Console.logger()
+        do {
+            let settings = try SettingsReader.daemon(
+                flags: flags.given, environment: Console.environment)
+            let daemon = try await Daemon.start(settings, logger: logger)
+            await greet(daemon, settings)
+            try await daemon.runUntilSignal()
+        } catch {
+            Console.complain("\(error)")
+            throw Ending.code(for: error)
+        }
+    }
+
+    /// What it listens on, and a line to paste.
+    private func greet(_ daemon: Daemon, _ settings: DaemonSettings) async {
+        let listening = daemon.listening
+        let held = await daemon.held()
+        Console.say(
+            """
+            loopspool \(Version.current): ready
+              HTTP      http://\(listening.http)/v4  and  \(listening.api)
+              events    \(listening.events)  (NDJSON)
+              control   \(listening.control)
+              spool     \(settings.stateDirectory)  (\(held) events waiting)
+              upstream  \(settings.upstreamName)
+              try it    curl -s http://\(listening.http)/v4/logs -H 'Content-Type: application/json' \
+            -d '{"project":"demo","output":"Hello"}'
+            """)
+    }
+}

@@ -1,0 +1,98 @@
+import ArgumentParser
+import SpoolCore
+import SpoolService
+
+/// Where the daemon's sockets are.
+struct DaemonPlace: ParsableArguments {
+    @Option(
+        help: ArgumentHelp(
+            "Where the daemon's sockets are. [LOOPSPOOL_RUNTIME_DIR]", valueName: "dir"))
+    var runtimeDir: String?
+
+    /// The path of one of the sockets.
+    func socket(_ name: String) -> String {
+        SettingsReader.runtimeDirectory(flag: runtimeDir, environment: Console.environment) + "/"
+            + name
+    }
+}
+
+struct StatusCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "status",
+        abstract: "Show what is queued, in flight, delivered and dead, and how upstream is.",
+        discussion: """
+            Examples:
+              loopspool status
+              loopspool status --json | jq .ledger
+            """)
+
+    @OptionGroup var place: DaemonPlace
+
+    @Flag(help: "Print the daemon's own JSON.")
+    var json = false
+
+    func run() async throws {
+        do {
+            let answer = try await ControlClient(socket: place.socket("control.sock"))
+                .request("GET", "/status")
+            guard answer.status == 200, let status = try? JSONValue(parsing: answer.body) else {
+                Console.complain(String(decoding: answer.body, as: UTF8.self))
+                throw Ending.unavailable
+            }
+            Console.say(
+                json ? String(decoding: answer.body, as: UTF8.self) : StatusText(status).description
+            )
+        } catch let error as DaemonUnreachable {
+            Console.complain("\(error)")
+            throw Ending.unavailable
+        }
+    }
+}
+
+/// A status report for people.
+struct StatusText: CustomStringConvertible {
+    private let status: JSONValue
+
+    init(_ status: JSONValue) {
+        self.status = status
+    }
+
+    var description: String {
+        let ledger = ["accepted", "queued", "in_flight", "delivered", "dead"].map { name in
+            "  \(padded(name.replacing("_", with: " "), 12))\(status["ledger"]?[name]?.intValue ?? 0)"
+        }
+        var lines = ["ledger"] + ledger
+        let waiting = status["queue"]?["waiting_for_a_log"]?.intValue ?? 0
+        if waiting > 0 { lines.append("  \(waiting) of the queued wait for a log they name") }
+        if let age = status["queue"]?["oldest_age_seconds"]?.doubleValue {
+            lines.append("  the oldest is \(Int(age)) s old")
+        }
+        lines += upstream
+        for letter in status["dead_letters"]?.elements ?? [] {
+            lines.append(
+                "dead letter \(letter["id"]?.stringValue ?? "?"): \(letter["reason"]?.stringValue ?? "?")"
+                    + " \(letter["upstream_said"]?.stringValue ?? "")")
+        }
+        return lines.joined(separator: "\n")
+    }
+
+    private var upstream: [String] {
+        guard let upstream = status["upstream"] else { return [] }
+        var health = upstream["health"]?.stringValue ?? "unknown"
+        if let next = upstream["next_try_seconds"]?.doubleValue {
+            health += ", next try in \(next) s"
+        }
+        var lines = ["upstream  \(upstream["url"]?.stringValue ?? "?"): \(health)"]
+        if let advice = upstream["advice"]?.stringValue { lines.append("  \(advice)") }
+        if let trouble = upstream["last_trouble"], let words = trouble["words"]?.stringValue {
+            let status = trouble["status"]?.intValue.map { "\($0) " } ?? ""
+            let age = Int(trouble["seconds_ago"]?.doubleValue ?? 0)
+            lines.append("  \(age) s ago it answered: \(status)\(words)")
+        }
+        return lines
+    }
+
+    private func padded(_ text: String, _ width: Int) -> String {
+        text + String(repeating: " ", count: max(0, width - text.count))
+    }
+}

@@ -1,0 +1,125 @@
+import Glibc
+import SpoolCore
+
+/// Sends lines over the event stream with acknowledgements on, reading and writing as the socket allows.
+struct StreamClient {
+    /// What became of the lines.
+    struct Outcome {
+        /// Lines that are durable or were refused.
+        var acknowledged = 0
+        var refusals: [(line: Int, detail: String)] = []
+    }
+
+    private let socket: Int32
+    private let path: String
+    private var outgoing: [UInt8] = Array("{\"acks\":true}\n".utf8)
+    private var sentBytes = 0
+    private var incoming: [UInt8] = []
+    private var outcome = Outcome()
+    private var linesRead = 0
+    private var endsInsideLine = false
+
+    /// Connects to the daemon's event socket.
+    init(socket path: String) throws(StreamError) {
+        self.path = path
+        socket = Glibc.socket(
+            AF_UNIX, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
+        var address = sockaddr_un()
+        address.sun_family = sa_family_t(AF_UNIX)
+        let bytes = Array(path.utf8)
+        guard bytes.count < MemoryLayout.size(ofValue: address.sun_path) else {
+            throw StreamError(path: path, words: "the path is too long for a socket")
+        }
+        withUnsafeMutableBytes(of: &address.sun_path) { $0.copyBytes(from: bytes) }
+        let code = withUnsafePointer(to: &address) {
+            $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                connect(socket, $0, socklen_t(MemoryLayout<sockaddr_un>.size))
+            }
+        }
+        guard code == 0 else {
+            throw StreamError(path: path, words: String(cString: strerror(errno)))
+        }
+        _ = signal(SIGPIPE, SIG_IGN)
+    }
+
+    /// Sends all of a file, then waits until every line is acknowledged.
+    mutating func send(from file: Int32) throws(StreamError) -> Outcome {
+        var hasMore = true
+        var chunk = [UInt8](repeating: 0, count: 256 << 10)
+        while true {
+            if hasMore, sentBytes == outgoing.count {
+                let count = read(file, &chunk, chunk.count)
+                if count < 0, errno == EINTR { continue }
+                hasMore = count > 0
+                outgoing = Array(chunk.prefix(max(0, count)))
+                sentBytes = 0
+                tally(linesOf: outgoing)
+                if !hasMore { shutdown(socket, Int32(SHUT_WR)) }
+            }
+            let isSending = sentBytes < outgoing.count
+            if !hasMore, !isSending, outcome.acknowledged >= linesTotal { break }
+            var state = pollfd(
+                fd: socket, events: Int16(POLLIN) | (isSending ? Int16(POLLOUT) : 0), revents: 0)
+            _ = poll(&state, 1, -1)
+            if state.revents & Int16(POLLOUT) != 0 { try sendSome() }
+            if state.revents & (Int16(POLLIN) | Int16(POLLHUP) | Int16(POLLERR)) != 0 {
+                try receiveSome()
+            }
+        }
+        close(socket)
+        return outcome
+    }
+
+    /// Lines of the file, its unfinished last one included.
+    private var linesTotal: Int { linesRead + (endsInsideLine ? 1 : 0) }
+
+    private mutating func tally(linesOf bytes: [UInt8]) {
+        guard let last = bytes.last else { return }
+        linesRead += bytes.count { $0 == UInt8(ascii: "\n") }
+        endsInsideLine = last != UInt8(ascii: "\n")
+    }
+
+    private mutating func sendSome() throws(StreamError) {
+        let count = outgoing[sentBytes...].withUnsafeBytes {
+            Glibc.send(socket, $0.baseAddress, $0.count, Int32(MSG_DONTWAIT))
+        }
+        if count < 0, errno == EAGAIN || errno == EINTR { return }
+        guard count > 0 else { throw lost(String(cString: strerror(errno))) }
+        sentBytes += count
+    }
+
+    private mutating func receiveSome() throws(StreamError) {
+        var chunk = [UInt8](repeating: 0, count: 64 << 10)
+        let count = recv(socket, &chunk, chunk.count, Int32(MSG_DONTWAIT))
+        if count < 0, errno == EAGAIN || errno == EINTR { return }
+        guard count > 0 else { throw lost("the daemon closed the stream") }
+        incoming += chunk.prefix(count)
+        while let end = incoming.firstIndex(of: UInt8(ascii: "\n")) {
+            take(line: Array(incoming[..<end]))
+            incoming.removeFirst(end + 1)
+        }
+    }
+
+    private mutating func take(line: [UInt8]) {
+        guard let answer = try? JSONValue(parsing: line) else { return }
+        if let count = answer["acked"]?.intValue { outcome.acknowledged = count }
+        if let refused = answer["refused"]?.intValue {
+            outcome.refusals.append((refused, String(decoding: line, as: UTF8.self)))
+        }
+    }
+
+    private func lost(_ words: String) -> StreamError {
+        StreamError(
+            path: path,
+            words:
+                "\(words); lines 1 to \(outcome.acknowledged) are dealt with, send the rest again")
+    }
+}
+
+/// The event stream cannot be reached, or was lost.
+struct StreamError: Error, CustomStringConvertible {
+    let path: String
+    let words: String
+
+    var description: String { "The event stream on \(path) failed: \(words)." }
+}

@@ -1,0 +1,56 @@
+import SpoolServer
+import SpoolService
+import Testing
+
+@Suite("Settings")
+struct SettingsTests {
+    private let home = ["HOME": "/home/ada", "PWD": "/work"]
+
+    @Test("a flag wins over the environment, the environment over the default")
+    func precedence() throws {
+        let environment = home.merging(["LOOPSPOOL_LISTEN": "127.0.0.1:1111"]) { $1 }
+        let byDefault = try SettingsReader.daemon(flags: [:], environment: home)
+        let byVariable = try SettingsReader.daemon(flags: [:], environment: environment)
+        let byFlag = try SettingsReader.daemon(
+            flags: [.listen: "127.0.0.1:2222"], environment: environment)
+        #expect(byDefault.listen.description == "127.0.0.1:7575")
+        #expect(byVariable.listen.description == "127.0.0.1:1111")
+        #expect(byFlag.listen.description == "127.0.0.1:2222")
+    }
+
+    @Test("directories are systemd's under systemd, else the user's, else beside the state")
+    func directories() throws {
+        let unit = try SettingsReader.daemon(
+            flags: [:], environment: home.merging(["STATE_DIRECTORY": "/var/lib/loopspool"]) { $1 })
+        #expect(unit.stateDirectory == "/var/lib/loopspool")
+        #expect(unit.runtimeDirectory == "/run/loopspool")
+        let user = try SettingsReader.daemon(
+            flags: [:], environment: home.merging(["XDG_RUNTIME_DIR": "/run/user/1"]) { $1 })
+        #expect(user.stateDirectory == "/home/ada/.local/state/loopspool")
+        #expect(user.runtimeDirectory == "/run/user/1/loopspool")
+        let bare = try SettingsReader.daemon(flags: [:], environment: home)
+        #expect(bare.runtimeDirectory == "/home/ada/.local/state/loopspool/run")
+    }
+
+    @Test("every mistake is reported at once, each with the setting and what would be right")
+    func mistakes() throws {
+        let flags: [SettingsReader.Name: String] = [
+            .listen: "0.0.0.0:80", .upstream: "ftp://x",
+        ]
+        let environment = home.merging(["LOOPSPOOL_API_KEY": "secret key"]) { $1 }
+        let error = try #require(throws: SettingsError.self) {
+            try SettingsReader.daemon(flags: flags, environment: environment)
+        }
+        #expect(error.mistakes.count == 3)
+        #expect(error.description.contains("--listen: '0.0.0.0' is not a loopback address"))
+        #expect(error.description.contains("--upstream"))
+        #expect(!error.description.contains("secret key"), "a key in an error message")
+    }
+
+    @Test("a relative directory is taken from where the command was typed")
+    func relative() throws {
+        let settings = try SettingsReader.daemon(
+            flags: [.stateDirectory: "spool"], environment: home)
+        #expect(settings.stateDirectory == "/work/spool")
+    }
+}
