@@ -105,13 +105,14 @@ enum QueueSchema {
         -- The effects on one log, in order.
         CREATE INDEX event_chain ON event (reference, sequence) WHERE kind IN (2, 3, 6);
 
-        -- A batch. state 1: its request may have been written. state 0: it may not, and its events
-        -- travel in no other company. `events`: their sequences, 8 bytes each, little endian.
+        -- A batch. state 1 or 2: its request may have been written. state 0: it may not. In state 0
+        -- and 2 its events travel in no other company. `events`: their sequences, 8 bytes each,
+        -- little endian.
         CREATE TABLE lease (
             id INTEGER PRIMARY KEY AUTOINCREMENT,
             destination INTEGER NOT NULL REFERENCES destination (id),
             operation INTEGER NOT NULL CHECK (operation IN (24, 25, 32, 36, 37, 38, 58)),
-            state INTEGER NOT NULL CHECK (state IN (0, 1)),
+            state INTEGER NOT NULL CHECK (state IN (0, 1, 2)),
             events BLOB NOT NULL CHECK (length(events) > 0 AND length(events) % 8 = 0)
         ) STRICT;
 

@@ -12,7 +12,8 @@ extension SpoolStore {
         try wakeDue(at: now)
         // A sender that was given a batch asks again by itself: until then there is no news for it.
         announced = Timestamp(milliseconds: 0)
-        if let lease = try leaseRegrouped() { return .batch(lease) }
+        // A probe gives every lane its turn; otherwise groups go first, because they are older.
+        if !wish.isProbe, let lease = try leaseRegrouped() { return .batch(lease) }
         for route in lanes.routesInTurn() {
             guard let due = lanes.due(route, wish), due <= now else { continue }
             let fill = try fill(route, wish, at: now)
@@ -20,6 +21,7 @@ extension SpoolStore {
             lanes.served(route, at: now)
             return .batch(try write(fill, route))
         }
+        if wish.isProbe, let lease = try leaseRegrouped() { return .batch(lease) }
         announced = [nextDue(), try nextTimed()].compactMap { $0 }.min()
         return .nothing(due: announced)
     }
@@ -32,11 +34,13 @@ extension SpoolStore {
         var held: [HeldEvent] = []
         /// Feedback in the batch: items on one log may share it.
         var feedback: Set<EventSequence> = []
+        /// It holds an event that was refused alone before, and so travels alone.
+        var isAlone = false
         /// Events that were looked at and cannot go yet.
         var misses = 0
 
         func isFull(_ wish: LeaseWish, _ route: Route) -> Bool {
-            if misses >= Limits.rowsPerStepMax { return true }
+            if misses >= Limits.rowsPerStepMax || isAlone { return true }
             let eventsMax = route.takesArray && !wish.isProbe ? wish.eventsMax : 1
             return events.count >= eventsMax || bytes.count >= wish.bytesMax
         }
@@ -124,7 +128,10 @@ extension SpoolStore {
     ) throws -> Bool {
         if let first = fill.events.first, first.namesUnknownLog != namesUnknownLog { return false }
         let bodyBytes = statement.blob(8) { $0.count }
-        if !fill.events.isEmpty, fill.bytes.count + bodyBytes > wish.bytesMax { return false }
+        if !fill.events.isEmpty {
+            if row.attempts > 0 || fill.bytes.count + bodyBytes > wish.bytesMax { return false }
+        }
+        fill.isAlone = row.attempts > 0
         let event = try leasedEvent(
             statement, column: 8, row, namesUnknownLog: namesUnknownLog, bytes: &fill.bytes)
         fill.events.append(event)
@@ -222,7 +229,7 @@ extension SpoolStore {
         let sequences = fill.events.map(\.sequence)
         let id = try insertLease(route, sequences, isBegun: true)
         let held = fill.held.sorted { $0.sequence < $1.sequence }
-        leases[id] = OpenLease(id: id, route: route, events: held)
+        leases[id] = OpenLease(id: id, route: route, events: held, isRegrouped: false)
         return Lease(
             id: id, route: route, bytes: fill.bytes, events: fill.events, isRegrouped: false)
     }
@@ -249,11 +256,11 @@ extension SpoolStore {
         let id = regrouped.remove(at: place)
         statements.beginLease.bind(1, id)
         try statements.beginLease.run()
-        return try lease(rebuilding: id, isRegrouped: true)
+        return try lease(rebuilding: id)
     }
 
     /// The lease with its bodies, read from its events' rows.
-    func lease(rebuilding id: Int64, isRegrouped: Bool) throws -> Lease {
+    func lease(rebuilding id: Int64) throws -> Lease {
         // Safety: callers name leases they have just found in the table.
         let open = leases[id]!
         var bytes: [UInt8] = []
@@ -273,7 +280,7 @@ extension SpoolStore {
                     body, column: 8, row, namesUnknownLog: try namesUnknownLog(row), bytes: &bytes))
         }
         return Lease(
-            id: id, route: open.route, bytes: bytes, events: events, isRegrouped: isRegrouped)
+            id: id, route: open.route, bytes: bytes, events: events, isRegrouped: open.isRegrouped)
     }
 
     /// Whether an event that was leased before names a log nobody here has heard of.

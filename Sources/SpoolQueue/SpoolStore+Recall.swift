@@ -21,7 +21,7 @@ extension SpoolStore {
         let calibration = try connection.integer(
             "SELECT calibration FROM destination WHERE id = \(destination)")
         return Recollection(
-            leases: try open.map { try lease(rebuilding: $0, isRegrouped: false) },
+            leases: try open.map { try lease(rebuilding: $0) },
             answeredRoutes: answeredRoutes, deliveredReferences: deliveredReferences,
             calibration: calibration.flatMap { Calibration(rawValue: Int($0)) } ?? .undecided)
     }
@@ -65,7 +65,8 @@ extension SpoolStore {
             let id = rows.integer(0)
             guard let route = Route(rawValue: Int(rows.integer(1))) else { continue }
             let events = try rows.blob(3, SequenceList.decode).map { try heldEvent($0, lease: id) }
-            leases[id] = OpenLease(id: id, route: route, events: events)
+            leases[id] = OpenLease(
+                id: id, route: route, events: events, isRegrouped: rows.integer(2) != 1)
             for event in events { leased.insert(event.sequence.rawValue) }
             if rows.integer(2) == 0 { regrouped.append(id) }
         }

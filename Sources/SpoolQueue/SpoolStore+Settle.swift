@@ -118,7 +118,7 @@ extension SpoolStore {
     private func regroup(_ events: [HeldEvent], _ route: Route) throws {
         precondition(!events.isEmpty, "an empty group")
         let id = try insertLease(route, events.map(\.sequence), isBegun: false)
-        leases[id] = OpenLease(id: id, route: route, events: events)
+        leases[id] = OpenLease(id: id, route: route, events: events, isRegrouped: true)
         regrouped.append(id)
     }
 

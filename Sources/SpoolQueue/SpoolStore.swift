@@ -158,6 +158,8 @@ struct OpenLease {
     let id: Int64
     let route: Route
     var events: [HeldEvent]
+    /// Whether its events travel in no other company.
+    let isRegrouped: Bool
 }
 
 /// What must be known of a leased event to settle it without reading it again.

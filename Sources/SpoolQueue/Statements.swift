@@ -90,7 +90,7 @@ final class Statements {
         insertLease = try prepare(
             "INSERT INTO lease (destination, operation, state, events) VALUES (?, ?, ?, ?)")
         updateLease = try prepare("UPDATE lease SET events = ? WHERE id = ?")
-        beginLease = try prepare("UPDATE lease SET state = 1 WHERE id = ?")
+        beginLease = try prepare("UPDATE lease SET state = 2 WHERE id = ?")
         deleteLease = try prepare("DELETE FROM lease WHERE id = ?")
         dueEvents = try prepare(
             """

@@ -203,7 +203,7 @@ extension SenderMachine {
         _ events: [LeasedEvent], of open: OpenLease, splits: Bool, in settlement: inout Settlement
     ) {
         if !splits {
-            settlement.returned = events.map { .init(sequence: $0.sequence) }
+            settlement.giveBack(events.map(\.sequence), of: open.lease)
         } else if open.lease.events.count == 1 {
             settlement.returned = events.map { backingOff($0) }
         } else {

@@ -133,7 +133,7 @@ extension SenderMachine {
         } else {
             // Its request has not begun: no attempt is spent.
             var settlement = Settlement(lease: lease.id)
-            settlement.returned = lease.events.map { .init(sequence: $0.sequence) }
+            settlement.giveBack(lease.events.map(\.sequence), of: lease)
             settle(settlement, then: freshDoubt())
         }
     }

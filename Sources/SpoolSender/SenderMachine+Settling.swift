@@ -44,6 +44,18 @@ extension SenderMachine {
 }
 
 extension Settlement {
+    /// Puts events back that were surely not applied: into the queue, or, when their company was fixed
+    /// by an earlier failure, together again, so that they never meet those they were parted from.
+    mutating func giveBack(
+        _ sequences: [EventSequence], of lease: Lease, notBefore: Timestamp? = nil
+    ) {
+        if lease.isRegrouped {
+            if !sequences.isEmpty { regrouped.append(sequences) }
+        } else {
+            returned += sequences.map { Returned(sequence: $0, notBefore: notBefore) }
+        }
+    }
+
     /// Every event it moves.
     var sequences: [EventSequence] {
         delivered.map(\.sequence) + returned.map(\.sequence) + regrouped.flatMap { $0 }

@@ -46,10 +46,10 @@ extension SenderMachine {
                 .init(sequence: $0, id: $1.id, projectID: $1.projectID)
             }
         case .notApplied:
-            settlement.returned = sequences.map { .init(sequence: $0) }
+            settlement.giveBack(sequences, of: open.lease)
         case .parked:
             let notBefore = events.count == 1 ? afterNextProbe : nil
-            settlement.returned = sequences.map { .init(sequence: $0, notBefore: notBefore) }
+            settlement.giveBack(sequences, of: open.lease, notBefore: notBefore)
         case .tooLarge:
             settlement.regrouped = Regrouping.halves(sequences)
         case .faulty(let places):

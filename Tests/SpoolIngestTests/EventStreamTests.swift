@@ -187,6 +187,10 @@ struct EventStreamTests {
             async let sent: Void = client.send(Fixture.acks + text)
             var acked = ""
             var appends = 1
+            // Enough is on its way. A server that read on would do so now; one that does not can only
+            // be watched for a while.
+            try await eventually { stream.budget.reserved >= 1 << 20 }
+            try await Task.sleep(for: .milliseconds(200))
             while acked != "{\"acked\":\(count)}" {
                 await stream.sink.waitForAppends(appends)
                 appends += 1

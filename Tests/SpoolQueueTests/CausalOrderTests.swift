@@ -218,7 +218,23 @@ struct LaneTests {
         try spool.commit { try $0.settle(settlement) }
         #expect(try spool.drain() == [[sequences[1]]])
         spool.time.advance(.seconds(30))
-        let retry = try #require(try spool.lease())
-        #expect(retry.events.map(\.attempts) == [1])
+        try spool.append(.log("c"))
+        let batches = try spool.drain()
+        #expect(Set(batches.map(\.count)) == [1], "an event that failed alone travels alone")
+        #expect(batches.count == 2)
+    }
+
+    @Test("probes of a parked destination try its lanes before the groups")
+    func probesLanesFirst() throws {
+        let spool = try TestSpool()
+        let group = try spool.append(.log("a"), .log("b"))
+        let lease = try #require(try spool.lease())
+        var settlement = Settlement(lease: lease.id)
+        settlement.regrouped = [group]
+        try spool.commit { try $0.settle(settlement) }
+        let fresh = try spool.append(.log("c"))
+        let wish = LeaseWish(isProbe: true)
+        #expect(try spool.lease(wish)?.events.map(\.sequence) == fresh)
+        #expect(try spool.lease(wish)?.events.map(\.sequence) == group)
     }
 }

@@ -109,6 +109,9 @@ struct RestartTests {
         let next = try #require(try spool.lease())
         #expect(next.isRegrouped)
         #expect(next.events.map(\.sequence) == [sequences[0]])
+        try spool.crash()
+        let recalled = try spool.commit { try $0.recall() }.leases
+        #expect(recalled.map(\.isRegrouped) == [true])
         try spool.deliver(next)
         #expect(try spool.lease()?.events.map(\.sequence) == [sequences[1], sequences[2]])
     }

@@ -113,6 +113,15 @@ import Testing
         #expect(bench.last.wishes.count == 2)
     }
 
+    @Test func `events that were parted from others stay parted`() {
+        var bench = SenderBench.running()
+        bench.answer(bench.lease(.of(.log, 2, isRegrouped: true)), 503)
+        #expect(bench.last.settlements.first?.regroupedNumbers == [[1000, 1001]])
+        bench.lease(.of(.log, 2, id: 2, isRegrouped: true))
+        #expect(bench.last.exchanges.isEmpty)
+        #expect(bench.last.settlements.first?.regroupedNumbers == [[2000, 2001]])
+    }
+
     @Test func `one outage counts once, however many requests it fails`() {
         var bench = SenderBench.running()
         let first = bench.lease(.of(id: 1))

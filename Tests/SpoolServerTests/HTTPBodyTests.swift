@@ -194,9 +194,11 @@ struct HTTPBodyTests {
 
     @Test("a client that leaves while it waits for the budget takes nothing with it")
     func disconnectWhileWaiting() async throws {
+        var settings = HTTPSettings()
+        settings.budgetWait = .seconds(3600)
         let budget = ByteBudget(bytesMax: 1000)
         #expect(budget.tryReserve(900))
-        try await ServerFixture.run(budget: budget) { server in
+        try await ServerFixture.run(budget: budget, settings: settings) { server in
             let client = try server.connect()
             try await client.send("POST / HTTP/1.1\r\nContent-Length: 600\r\n\r\n")
             try await waitUntil { budget.waiting == 1 }

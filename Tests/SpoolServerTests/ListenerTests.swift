@@ -1,9 +1,10 @@
 import Foundation
 import NIOCore
 import NIOPosix
-import SpoolServer
 import SpoolTestKit
 import Testing
+
+@testable import SpoolServer
 
 @Suite("Listeners", .timeLimit(.minutes(2)))
 struct ListenerTests {
@@ -75,6 +76,22 @@ struct ListenerTests {
             let answer = try await RawClient(unixPath: path).exchange("GET /a HTTP/1.1\r\n\r\n")
             #expect(answer.status == 200)
             await first.drain()
+        }
+    }
+
+    @Test("who finds another starter at work leaves the stale file to it")
+    func starterAtWork() async throws {
+        try await withTemporaryDirectory { directory in
+            let path = "\(directory)/s"
+            try Self.leaveStaleFile(path)
+            let other = try FileLock.take(beside: path, for: .unix(path: path, mode: 0o600))
+            let before = FileIdentity(path: path)
+            let error = await #expect(throws: ListenError.self) { try await Self.listen(path) }
+            #expect(error?.code == .addressInUse)
+            #expect(error?.message.contains("\(path).lock") == true)
+            #expect(FileIdentity(path: path) == before)
+            other.release()
+            try await Self.listen(path).drain()
         }
     }
 
