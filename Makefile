@@ -45,7 +45,7 @@ outage: release  ## Accept 200,000 events while upstream is down, then drain the
 	python3 scripts/outage.py --bin $(BINARY)
 
 sdk: release  ## Run the official Python SDK against the daemon (needs PyPI)
-	scripts/sdk_check.sh $(BINARY)
+	scripts/sdk_check.sh --bin $(BINARY)
 
 bench: release  ## Measure throughput, latency, CPU and memory beside their targets
 	python3 scripts/bench.py --bin $(BINARY)
