@@ -24,6 +24,8 @@ public enum Limits {
     public static let idleTimeout = Duration.seconds(300)
     /// How long a request that has begun may pause before its next byte.
     public static let readTimeout = Duration.seconds(30)
+    /// How long an answer waits for the delivery at most, whatever a caller prefers.
+    public static let preferredWaitMax = Duration.seconds(60)
     /// Seconds a refused client is asked to wait (`Retry-After`).
     public static let retryAfterSeconds = 1
     /// Bytes kept of one item of input that could not be understood.
@@ -86,4 +88,14 @@ public enum Limits {
     public static let inDoubtWait = Duration.seconds(2)
     /// How long a stop waits for outstanding answers.
     public static let stopTimeout = Duration.seconds(10)
+
+    // MARK: Live calls
+
+    /// How long upstream may take to begin its answer to a live call: a model may think for
+    /// minutes.
+    public static let liveFirstByteTimeout = Duration.seconds(600)
+    /// How long upstream may then pause between two parts of it.
+    public static let liveIdleTimeout = Duration.seconds(300)
+    /// Bytes of a live call's body that is read for provisional ids; a longer one passes unread.
+    public static let liveReadBytesMax = 1 << 20
 }

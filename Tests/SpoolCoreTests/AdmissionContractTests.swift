@@ -40,7 +40,12 @@ import Testing
     private static let feedbackFields: [(name: String, types: Set<String>, mistake: String)] = [
         ("value", ["boolean", "number", "integer", "string", "array"], "type_error"),
         ("data_id", ["string"], "string_type"), ("user", ["string"], "string_type"),
-        ("unset", ["boolean"], "bool_type"),
+        ("unset", ["boolean"], "bool_type"), ("reference_id", ["string"], "string_type"),
+    ]
+
+    private static let resultFields: [(name: String, types: Set<String>, mistake: String)] = [
+        ("result", ["boolean", "number", "integer"], "type_error"),
+        ("reference_id", ["string"], "string_type"),
     ]
 
     private static let updateFields: [(name: String, types: Set<String>, mistake: String)] = [
@@ -52,24 +57,42 @@ import Testing
         throws
     {
         for field in Self.logFields { try check(.log, field, beside: "") }
+        for field in Self.logFields {
+            try check(
+                .evaluationLog, field, beside: #""datapoint_id":"d","log":{"#, behind: "}",
+                within: "log.")
+        }
         for field in Self.feedbackFields { try check(.feedback, field, beside: "\"type\":\"t\",") }
-        for field in Self.updateFields { try check(.update, field, beside: "") }
+        for field in Self.updateFields {
+            try check(.update, field, beside: "")
+            try check(.updateByID, field, beside: "")
+        }
+        let named = #""evaluator_id":"f","error":"e","#
+        try check(.evaluationResult, Self.resultFields[0], beside: named + #""log_id":"d","#)
+        try check(
+            .evaluationResult, Self.resultFields[1], beside: named, isNeeded: true)
+        try check(
+            .evaluationResult, ("error", ["string"], "string_type"),
+            beside: #""evaluator_id":"f","log_id":"d","result":1,"#)
     }
 
     private func check(
         _ kind: AdmissionDoor.Kind, _ field: (name: String, types: Set<String>, mistake: String),
-        beside other: String
+        beside other: String, behind: String = "", within: String = "", isNeeded: Bool = false
     ) throws {
-        #expect(throws: Never.self, "\(field.name): null") {
-            try door.accept(kind, "{\(other)\"\(field.name)\":null}")
+        if !isNeeded {
+            #expect(throws: Never.self, "\(field.name): null") {
+                try door.accept(kind, "{\(other)\"\(field.name)\":null\(behind)}")
+            }
         }
         for sample in Self.samples {
-            let body = "{\(other)\"\(field.name)\":\(sample.text)}"
+            let body = "{\(other)\"\(field.name)\":\(sample.text)\(behind)}"
             if field.types.contains(sample.type) {
                 #expect(throws: Never.self, "\(body)") { try door.accept(kind, body) }
             } else {
                 #expect(
-                    try door.mistakes(kind, body) == ["body.\(field.name): \(field.mistake)"],
+                    try door.mistakes(kind, body)
+                        == ["body.\(within)\(field.name): \(field.mistake)"],
                     "\(body)")
             }
         }
@@ -77,9 +100,19 @@ import Testing
 
     @Test func `the table names all 30 fields of a log, and the others' too`() {
         #expect(Contract.log.fields.count == 30)
-        #expect(Contract.feedback.fields.count == 6)
-        #expect(Contract.update.fields.count == 3)
-        for contract in [Contract.log, .feedback, .update, .inlineFeedback, .namedUpdate] {
+        let documented = { (contract: Contract) in
+            contract.fields.count { $0.source != .addition }
+        }
+        #expect(documented(.feedback) == 6)
+        #expect(documented(.inlineFeedback) == 5)
+        #expect(documented(.update) == 3)
+        #expect(documented(.namedUpdate) == 3)
+        #expect(documented(.evaluationLog) == 2)
+        #expect(documented(.evaluationResult) == 4)
+        for contract in [
+            Contract.log, .feedback, .update, .inlineFeedback, .namedUpdate, .evaluationLog,
+            .namedEvaluationLog, .evaluationResult, .namedEvaluationResult,
+        ] {
             for field in contract.fields {
                 let found = field.name.withUTF8Buffer {
                     contract.field(named: UnsafeRawBufferPointer($0))
@@ -226,7 +259,8 @@ import Testing
         ("\"x\"", "a string"), ("7", "a number"), ("true", "a boolean"), ("null", "null"),
     ])
     func `a body of another shape is refused`(text: String, name: String) throws {
-        for kind in AdmissionDoor.Kind.allCases {
+        // A session has no body, and null says as much.
+        for kind in AdmissionDoor.Kind.allCases where kind != .session || text != "null" {
             let refusal = try door.refusal(kind, text)
             #expect(try AdmissionDoor.listed(refusal.body) == ["body: dict_type"])
             let words = String(decoding: refusal.body, as: UTF8.self)

@@ -18,6 +18,10 @@ struct AdmissionDoor {
         case log
         case feedback
         case update
+        case updateByID
+        case session
+        case evaluationLog
+        case evaluationResult
     }
 
     /// A body that was accepted.
@@ -35,13 +39,15 @@ struct AdmissionDoor {
                 event.address.map { String(decoding: submission.bytes[$0], as: UTF8.self) }
             }
         }
-        func answer(first: Int64 = 1, projectIDs: [String] = [], target: EventSequence? = nil)
-            throws -> JSONValue
-        {
+        func answer(
+            first: Int64 = 1, projectIDs: [String] = [], target: EventSequence? = nil,
+            sessionIDs: [String?] = [], delivered: [EventSequence: String] = [:]
+        ) throws -> JSONValue {
             let receipt = Receipt(
                 first: EventSequence(rawValue: first), projectIDs: projectIDs,
-                targets: events.map { $0.kind.isEffect ? target : nil })
-            return try JSONValue(parsing: draft.completed(by: receipt, door.identity))
+                targets: events.map { $0.kind.isEffect ? target : nil }, sessionIDs: sessionIDs)
+            return try JSONValue(
+                parsing: draft.completed(by: receipt, door.identity, delivered: delivered))
         }
     }
 
@@ -56,7 +62,16 @@ struct AdmissionDoor {
                 switch kind {
                 case .log: try decoder.decodeLogs(bytes, into: &submission)
                 case .feedback: try decoder.decodeFeedback(bytes, into: &submission)
-                case .update: try decoder.decodeUpdate(bytes, reference: "r", into: &submission)
+                case .update:
+                    try decoder.decodeUpdate(bytes, of: .reference("r"), into: &submission)
+                case .updateByID:
+                    try decoder.decodeUpdate(bytes, of: .id("data_1"), into: &submission)
+                case .session: try decoder.decodeSession(bytes, into: &submission)
+                case .evaluationLog:
+                    try decoder.decodeEvaluationLog(bytes, address: "ev%2F1", into: &submission)
+                case .evaluationResult:
+                    try decoder.decodeEvaluationResult(
+                        bytes, address: "ev_1?evaluatee_id=evv_1", into: &submission)
                 }
             }
         }

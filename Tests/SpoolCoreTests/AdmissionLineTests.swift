@@ -73,10 +73,7 @@ import Testing
         #expect(event.causes == [.reference(key)])
     }
 
-    @Test func `an update by id, or without any name, is refused`() throws {
-        #expect(
-            try mistakes(#"{"update":{"id":"data_1","output":"x"}}"#)
-                == ["line.update.id: not_supported"])
+    @Test func `an update names its log by id or by reference, and by one of them`() throws {
         #expect(try mistakes(#"{"update":{}}"#) == ["line.update.reference_id: missing"])
         #expect(
             try mistakes(#"{"update":{"reference_id":null,"output":1}}"#)
@@ -84,11 +81,94 @@ import Testing
         #expect(
             try mistakes(#"{"update":{"reference_id":"a","reference_id":"a"}}"#)
                 == ["line.update.reference_id: value_error"])
+        #expect(
+            try mistakes(#"{"update":{"reference_id":"a","id":"b"}}"#)
+                == ["line.update.id: value_error"])
+        for id in ["", ".", "..", "a/../b", "\\u002e."] {
+            #expect(
+                try mistakes(#"{"update":{"id":"\#(id)"}}"#) == ["line.update.id: value_error"])
+        }
     }
 
-    @Test func `evaluation events are refused as not supported yet`() throws {
-        for kind in ["evaluation_log", "evaluation_result"] {
-            #expect(try mistakes("{\"\(kind)\":{}}") == ["line.\(kind): not_supported"])
+    @Test func `an update by id travels without it`() throws {
+        let provisional = door.identity.id(.log, EventSequence(rawValue: 42))
+        let (submission, refusals) = decode([
+            #"{"update":{"id":"d\u0061ta_1","output":"x"}}"#,
+            #"{"update":{"output":"x","id":"\#(provisional)","reference_id":null}}"#,
+        ])
+        #expect(refusals == [nil, nil])
+        #expect(texts(submission) == [#"{"output":"x"}"#, #"{"output":"x","reference_id":null}"#])
+        #expect(addresses(submission) == ["data_1", provisional])
+        #expect(submission.events.map(\.route) == [.patchLog, .patchLog])
+        let (foreign, own) = (submission.events[0], submission.events[1])
+        #expect(foreign.reference == door.identity.key(of: "data_1", named: .foreignID))
+        #expect(foreign.causes.isEmpty)
+        #expect(!foreign.holdsProvisionalID)
+        #expect(own.reference == nil)
+        #expect(own.causes == [.event(EventSequence(rawValue: 42))])
+        #expect(own.holdsProvisionalID)
+    }
+
+    @Test func `evaluation events travel without what stands in their target`() throws {
+        let log = #"{"project":"p","reference_id":"r","created_at":"2024-05-01"}"#
+        let result = #""evaluator_id":"f","error":"x""#
+        func line(_ kind: String, _ parts: String...) -> String {
+            "{\"\(kind)\":{\(parts.joined(separator: ","))}}"
+        }
+        let (submission, refusals) = decode([
+            line(
+                "evaluation_log", #""evaluation_id":"ev/1 ?""#, #""datapoint_id":"d""#,
+                #""log":\#(log)"#),
+            line(
+                "evaluation_log", #""log":\#(log)"#, #""evaluatee_id":"é""#,
+                #""datapoint_id":"d""#, #" "evaluation_id":"e""#),
+            line(
+                "evaluation_result", #""log_id":"data_1""#, result, #""evaluation_id":"e""#,
+                #""evaluatee_id":null"#),
+            line(
+                "evaluation_result", #""evaluation_id":"e""#, #""evaluatee_id":"v""#,
+                #""reference_id":"r""#, result),
+        ])
+        #expect(refusals == [nil, nil, nil, nil])
+        #expect(
+            texts(submission) == [
+                #"{"datapoint_id":"d","log":\#(log)}"#, #"{"log":\#(log),"datapoint_id":"d"}"#,
+                #"{"log_id":"data_1",\#(result),"evaluatee_id":null}"#,
+                #"{"reference_id":"r",\#(result)}"#,
+            ])
+        #expect(
+            addresses(submission) == [
+                "ev%2F1%20%3F", "e?evaluatee_id=%C3%A9", "e", "e?evaluatee_id=v",
+            ])
+        #expect(
+            submission.events.map(\.route) == [
+                .postEvaluationLog, .postEvaluationLog, .postEvaluationResult,
+                .postEvaluationResult,
+            ])
+    }
+
+    @Test func `evaluation events name their evaluation`() throws {
+        #expect(
+            try mistakes(#"{"evaluation_log":{"log":{"save":1}}}"#) == [
+                "line.evaluation_log.log.save: bool_type",
+                "line.evaluation_log.datapoint_id: missing",
+                "line.evaluation_log.evaluation_id: missing",
+            ])
+        #expect(
+            try mistakes(#"{"evaluation_result":{"evaluation_id":".."}}"#) == [
+                "line.evaluation_result.evaluation_id: value_error",
+                "line.evaluation_result.evaluator_id: missing",
+                "line.evaluation_result.log_id: missing", "line.evaluation_result.result: missing",
+            ])
+    }
+
+    private func texts(_ submission: Submission) -> [String] {
+        submission.events.map { String(decoding: submission.bytes[$0.body], as: UTF8.self) }
+    }
+
+    private func addresses(_ submission: Submission) -> [String?] {
+        submission.events.map { event in
+            event.address.map { String(decoding: submission.bytes[$0], as: UTF8.self) }
         }
     }
 

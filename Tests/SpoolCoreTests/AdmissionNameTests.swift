@@ -20,4 +20,41 @@ struct AdmissionNameTests {
         #expect(text.contains(#""loc":["body","\#(key)"]"#))
         #expect(text.contains("string_too_long"))
     }
+
+    @Test(
+        "are bounded wherever a line gives them",
+        arguments: [
+            (#"{"feedback":{"type":"t","reference_id":"@"}}"#, "line.feedback.reference_id"),
+            (#"{"update":{"reference_id":"@"}}"#, "line.update.reference_id"),
+            (#"{"update":{"id":"@"}}"#, "line.update.id"),
+            (
+                #"{"evaluation_log":{"evaluation_id":"@","datapoint_id":"d","log":{}}}"#,
+                "line.evaluation_log.evaluation_id"
+            ),
+            (
+                #"{"evaluation_log":{"evaluation_id":"e","evaluatee_id":"@","datapoint_id":"d","#
+                    + #""log":{}}}"#, "line.evaluation_log.evaluatee_id"
+            ),
+            (
+                #"{"evaluation_log":{"evaluation_id":"e","datapoint_id":"d","#
+                    + #""log":{"reference_id":"@"}}}"#, "line.evaluation_log.log.reference_id"
+            ),
+            (
+                #"{"evaluation_result":{"evaluation_id":"e","reference_id":"@","#
+                    + #""evaluator_id":"f","result":1}}"#, "line.evaluation_result.reference_id"
+            ),
+        ])
+    func boundedInLines(line: String, place: String) throws {
+        let door = AdmissionDoor()
+        func refusal(_ count: Int) -> LineRefusal? {
+            var submission = Submission(caller: "uid:1")
+            let text = line.replacing("@", with: String(repeating: "x", count: count))
+            return Array(text.utf8).withUnsafeBytes {
+                door.decoder.decodeLine($0, into: &submission)
+            }
+        }
+        #expect(refusal(Limits.referenceBytesMax) == nil)
+        let refused = try #require(refusal(Limits.referenceBytesMax + 1))
+        #expect(refused.message.hasPrefix(place + ":"))
+    }
 }

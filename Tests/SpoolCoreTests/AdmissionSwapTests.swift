@@ -16,7 +16,10 @@ import Testing
         Array(body.utf8).withUnsafeBytes {
             ProvisionalSwap.append(
                 $0, kind: kind, to: &bytes,
-                resolve: { thing, sequence in thing == .log ? known[sequence.rawValue] : nil },
+                resolve: { thing, sequence in
+                    let id = known[sequence.rawValue]
+                    return thing == .log ? id : id.map { "\(thing):\($0)" }
+                },
                 identity: identity)
         }
         return String(decoding: bytes.dropFirst(6), as: UTF8.self)
@@ -36,6 +39,56 @@ import Testing
         #expect(
             swapped("{\"type\":\"t\",\"data_id\":\"\(id(1))\"}", .feedback)
                 == #"{"type":"t","data_id":"data_up1"}"#)
+    }
+
+    private func id(_ thing: SpoolIdentity.Thing) -> String {
+        identity.id(thing, EventSequence(rawValue: 1))
+    }
+
+    @Test func `sessions and projects of a log are swapped, each for its own kind of id`() {
+        let log = """
+            {"session_id":"\(id(.session))","project_id":"\(id(.project))",\
+            "parent_id":"\(id(.log))"}
+            """
+        let swapped = """
+            {"session_id":"session:data_up1","project_id":"project:data_up1",\
+            "parent_id":"data_up1"}
+            """
+        #expect(self.swapped(log, .log) == swapped)
+        let mixed = """
+            {"session_id":"\(id(.project))","project_id":"\(id(.log))",\
+            "parent_id":"\(id(.session))","session_reference_id":"\(id(.session))",\
+            "project":"\(id(.project))"}
+            """
+        #expect(self.swapped(mixed, .log) == mixed)
+    }
+
+    @Test func `the log inside an evaluation's is a log, and nothing around it is`() {
+        let ids = """
+            "parent_id":"\(id(1))","session_id":"\(id(.session))",\
+            "feedback":[{"data_id":"\(id(1))"}]
+            """
+        let swappedIDs = """
+            "parent_id":"data_up1","session_id":"session:data_up1",\
+            "feedback":[{"data_id":"data_up1"}]
+            """
+        let outside = "\"datapoint_id\":\"\(id(1))\",\"x\":{\(ids)},\(ids)"
+        #expect(
+            swapped("{\(outside),\"log\": {\(ids)} ,\(outside)}", .evaluationLog)
+                == "{\(outside),\"log\": {\(swappedIDs)} ,\(outside)}")
+        for body in ["{\"log\":\"\(id(1))\"}", "{\"log\":[{\(ids)}]}"] {
+            #expect(swapped(body, .evaluationLog) == body)
+        }
+    }
+
+    @Test func `a result's log is swapped, and nothing else in it`() {
+        let body = """
+            {"log_id":"ID","evaluator_id":"\(id(1))","error":"\(id(1))","data_id":"\(id(1))",\
+            "x":{"log_id":"\(id(1))"}}
+            """
+        #expect(
+            swapped(body.replacing("ID", with: id(1)), .evaluationResult)
+                == body.replacing("ID", with: "data_up1"))
     }
 
     @Test func `an id anywhere else is the user's text`() {
@@ -86,17 +139,20 @@ import Testing
         for _ in 0..<20 {
             // `@` stands for an id at a place of the contract, `#` for one in the user's text.
             let parts = [
-                "\"parent_id\":\"@\"",
+                "\"parent_id\":\"@\"", "\"session_id\":\"$\"",
                 "\"feedback\":[{\"type\":\"t\",\"value\":\"#\",\"data_id\":\"@\"}]",
                 "\"output\":\"#\"", "\"inputs\":{\"a\":[\"#\",{\"parent_id\":\"#\"}]}",
                 "\"n\":1e400",
-            ].shuffled(using: &random).prefix(.random(in: 0...5, using: &random))
+            ].shuffled(using: &random).prefix(.random(in: 0...6, using: &random))
             let pattern = "{" + parts.joined(separator: ", ") + "}"
             let body = pattern.replacing("@", with: id(1)).replacing("#", with: id(1))
+                .replacing("$", with: id(.session))
             let accepted = try door.accept(.log, body)
-            #expect(accepted.events[0].holdsProvisionalID == pattern.contains("@"))
+            let holds = pattern.contains("@") || pattern.contains("$")
+            #expect(accepted.events[0].holdsProvisionalID == holds)
             let stamped = accepted.bodies[0]
             let wanted = pattern.replacing("@", with: "data_up1").replacing("#", with: id(1))
+                .replacing("$", with: "session:data_up1")
             let stamps = stamped.utf8.count - body.utf8.count
             #expect(
                 swapped(stamped, .log)

@@ -143,16 +143,22 @@ private let unclearAnswers =
                 for askable in [false, true] {
                     #expect(
                         way(.update, askable, policy, calibration) == .sendAgain(counted: false))
-                    #expect(
-                        way(.feedback, askable, policy, calibration) == .sendAgain(counted: true))
+                    for kind in [EventKind.feedback, .session, .evaluationResult] {
+                        #expect(
+                            way(kind, askable, policy, calibration) == .sendAgain(counted: true))
+                    }
                 }
-                #expect(way(.log, false, policy, calibration) == .sendAgain(counted: true))
+                for log in [EventKind.log, .evaluationLog] {
+                    #expect(way(log, false, policy, calibration) == .sendAgain(counted: true))
+                }
             }
             #expect(way(.log, true, .resend, calibration) == .sendAgain(counted: true))
         }
-        #expect(way(.log, true, .ask, .ask) == .ask)
-        #expect(way(.log, true, .ask, .undecided) == .calibrate)
-        #expect(way(.log, true, .ask, .resend) == .sendAgain(counted: true))
+        for log in [EventKind.log, .evaluationLog] {
+            #expect(way(log, true, .ask, .ask) == .ask)
+            #expect(way(log, true, .ask, .undecided) == .calibrate)
+            #expect(way(log, true, .ask, .resend) == .sendAgain(counted: true))
+        }
     }
 
     @Test func `waits one more timeout after a timeout`() {

@@ -41,6 +41,17 @@ private let requests: [RequestFacts] = [false, true].flatMap { answered in
                 facts(
                     .feedback, count: 3, routeHasAnswered: answered, isArchive: isArchive,
                     graceIsOver: grace),
+                facts(
+                    .session, routeHasAnswered: answered, isArchive: isArchive, graceIsOver: grace),
+                facts(
+                    .evaluationLog, routeHasAnswered: answered, isArchive: isArchive,
+                    graceIsOver: grace),
+                facts(
+                    .evaluationLog, routeHasAnswered: answered, isArchive: isArchive,
+                    namesUnknownLog: true, graceIsOver: grace),
+                facts(
+                    .evaluationResult, routeHasAnswered: answered, isArchive: isArchive,
+                    graceIsOver: grace),
             ]
         }
     }
@@ -143,6 +154,38 @@ private func complaint(_ locations: String...) -> String {
                 == .delivered([UpstreamIdentity(id: "ann_1")]))
     }
 
+    @Test(arguments: [200, 201])
+    func `what travels alone is answered by an object with an id`(status: Int) {
+        #expect(
+            verdict(status, #"{"id":"sesh_1"}"#, to: facts(.session))
+                == .delivered([UpstreamIdentity(id: "sesh_1")]))
+        let log = #"{"id":"data_1","project_id":"pr_1","session_id":"sesh_1"}"#
+        #expect(
+            verdict(status, log, to: facts(.evaluationLog))
+                == .delivered([
+                    UpstreamIdentity(id: "data_1", projectID: "pr_1", sessionID: "sesh_1")
+                ]))
+        let result = #"{"id":"evr_1","evaluator_id":"evfn_1","log_id":"data_1","value":true}"#
+        #expect(
+            verdict(status, result, to: facts(.evaluationResult))
+                == .delivered([UpstreamIdentity(id: "evr_1")]))
+        for kind in [EventKind.session, .evaluationLog, .evaluationResult] {
+            for body in [#"[{"id":"a"}]"#, "{}", "", #"{"id":""}"#, #"{"project_id":"pr_1"}"#] {
+                #expect(
+                    verdict(status, body, to: facts(kind)) == .inDoubt(.unusableAnswer), "\(body)")
+            }
+        }
+    }
+
+    @Test func `a log's session is read beside its id`() {
+        let body = #"[{"session_id":"sesh_1","id":"a"},{"session_id":null,"id":"b"}]"#
+        #expect(
+            verdict(200, body, to: facts(.log, count: 2))
+                == .delivered([
+                    UpstreamIdentity(id: "a", sessionID: "sesh_1"), UpstreamIdentity(id: "b"),
+                ]))
+    }
+
     @Test(arguments: [
         "[]", #"[{"id":"a"}]"#, #"[{"id":"a"},{"id":"b"},{"id":"c"}]"#, #"[{"id":"a"},{"id":""}]"#,
         #"[{"id":"a"},{"id":1}]"#, #"[{"id":"a"},{}]"#, #"[{"id":"a"},null]"#, #"[{"id":"a"},"b"]"#,
@@ -211,7 +254,10 @@ private func complaint(_ locations: String...) -> String {
 }
 
 @Suite struct `A log that upstream does not know` {
-    private static let fields = ["parent_id", "parent_reference_id", "data_id", "reference_id"]
+    private static let fields = [
+        "parent_id", "parent_reference_id", "data_id", "log_id", "reference_id", "session_id",
+        "project_id",
+    ]
 
     @Test(arguments: fields)
     func `is waited for, then its effect dies`(field: String) {
@@ -230,6 +276,22 @@ private func complaint(_ locations: String...) -> String {
         #expect(verdict(404, to: facts(.log)) == .refused(.refused))
         let body = complaint(#"["body",0,"parent_id"]"#)
         #expect(verdict(422, body, to: facts(.log)) == .refused(.refused))
+    }
+
+    @Test func `is recognised inside the log of an evaluation too`() {
+        let body = complaint(#"["body","log","parent_id"]"#)
+        #expect(
+            verdict(422, body, to: facts(.evaluationLog, namesUnknownLog: true)) == .causeMissing)
+        #expect(verdict(422, body, to: facts(.evaluationLog)) == .refused(.refused))
+    }
+
+    @Test func `may be the log of a result, though its evaluation is in the path`() {
+        #expect(verdict(404, to: facts(.evaluationResult)) == .causeMissing)
+        // An evaluation log names nothing that may still come: its evaluation is not there.
+        #expect(verdict(404, to: facts(.evaluationLog)) == .refused(.refused))
+        #expect(
+            verdict(404, to: facts(.evaluationLog, routeHasAnswered: false))
+                == .parked(.misconfigured))
     }
 
     @Test func `kills nothing while no route of the destination has ever answered`() {
@@ -279,10 +341,8 @@ private func complaint(_ locations: String...) -> String {
     @Test(arguments: 1...9)
     func `keeps every event once, in order, in smaller company`(count: Int) {
         let members = Array(0..<count)
-        for groups in [
-            Regrouping.halves(members), Regrouping.afterDoubt(members, of: .log),
-            Regrouping.afterDoubt(members, of: .feedback),
-        ] {
+        let afterDoubt = EventKind.allCases.map { Regrouping.afterDoubt(members, of: $0) }
+        for groups in [Regrouping.halves(members)] + afterDoubt {
             #expect(groups.flatMap { $0 } == members)
             #expect(groups.allSatisfy { !$0.isEmpty && ($0.count < count || count == 1) })
         }

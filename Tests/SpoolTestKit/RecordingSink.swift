@@ -45,7 +45,9 @@ public final class RecordingSink: EventSink {
         var withdrawals: [ContinuousClock.Instant] = []
         var refusal: AppendRefusal?
         var projectIDs: [String: String] = [:]
+        var sessionIDs: [ReferenceKey: String] = [:]
         var target: EventSequence?
+        var repeated: EventSequence?
         var watchers: [(appends: Int, resume: @Sendable () -> Void)] = []
     }
 
@@ -123,6 +125,12 @@ public final class RecordingSink: EventSink {
         state.withLock { $0.projectIDs[project] = id }
     }
 
+    /// Makes receipts recognise every event as the one accepted under this sequence, until nil is
+    /// given.
+    public func recognise(as sequence: EventSequence?) {
+        state.withLock { $0.repeated = sequence }
+    }
+
     /// Makes receipts say that effects change the log accepted under `target`.
     public func know(target: EventSequence?) {
         state.withLock { $0.target = target }
@@ -175,7 +183,29 @@ public final class RecordingSink: EventSink {
                     ?? identity.id(.project, EventSequence(rawValue: Int64(place) + 1))
             }
             let targets = submission.events.map { $0.kind.isEffect ? state.target : nil }
-            return Receipt(first: first, projectIDs: projectIDs, targets: targets)
+            let sessionIDs = submission.events.enumerated().map { place, event in
+                event.sessionReference.map { key in
+                    let id = identity.id(.session, first.advanced(by: place))
+                    return state.sessionIDs[key, setDefault: id]
+                }
+            }
+            let sequences = submission.events.indices.map { place in
+                state.repeated ?? first.advanced(by: place)
+            }
+            return Receipt(
+                sequences: sequences, projectIDs: projectIDs, targets: targets,
+                sessionIDs: sessionIDs)
+        }
+    }
+}
+
+extension Dictionary {
+    /// The value under a key, which is this one from now on if there was none.
+    fileprivate subscript(key: Key, setDefault value: Value) -> Value {
+        mutating get {
+            if let known = self[key] { return known }
+            self[key] = value
+            return value
         }
     }
 }

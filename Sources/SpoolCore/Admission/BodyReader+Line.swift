@@ -30,7 +30,8 @@ extension BodyReader {
         guard events != 1 else { return }
         refuse(
             line, as: events == 0 ? .missing : .value,
-            "expected exactly one of the keys log, feedback and update; got "
+            "expected exactly one of the keys log, feedback, update, evaluation_log and "
+                + "evaluation_result; got "
                 + (events == 0 ? "none" : "\(events)"))
     }
 
@@ -41,9 +42,8 @@ extension BodyReader {
         case "log": try readLog(at: place, into: &submission)
         case "feedback": try readFeedback(at: place, into: &submission)
         case "update": try readNamedUpdate(at: place, into: &submission)
-        default:
-            _ = try scanner.scanValue()
-            refuse(place, as: .unsupported, "\(name) is not supported yet")
+        case "evaluation_log": try readEvaluationLog(at: place, into: &submission)
+        default: try readEvaluationResult(at: place, into: &submission)
         }
     }
 }

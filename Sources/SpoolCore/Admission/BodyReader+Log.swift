@@ -3,7 +3,23 @@ extension BodyReader {
     mutating func readLog(
         at place: Place, into submission: inout Submission
     ) throws(JSONError) {
-        guard let members = try readObject(.log, at: place) else { return }
+        guard let members = try readLogMembers(at: place), mistakes.isEmpty else { return }
+        let start = submission.bytes.count
+        let minted = stamping(of: members).append(bytes, members, to: &submission.bytes)
+        var draft = EventDraft(kind: .log, body: start..<submission.bytes.count)
+        describe(members, minted: minted, in: &draft, of: &submission)
+        if minted == nil {
+            let text = UnsafeRawBufferPointer(rebasing: bytes[members.range])
+            draft.digest = decoder.identity.digest(of: text)
+        }
+        submission.events.append(draft)
+        let source = bytes
+        answer?.appendLog(source, members, minted: minted, draft: draft, of: submission)
+    }
+
+    /// Reads a log, alone or inside an evaluation's, and checks it; nil when it is no object.
+    mutating func readLogMembers(at place: Place) throws(JSONError) -> Members? {
+        guard let members = try readObject(.log, at: place) else { return nil }
         let namesProject = members.value(.project) != nil || members.value(.projectID) != nil
         if !namesProject, decoder.defaultProject == nil {
             refuse(
@@ -17,26 +33,44 @@ extension BodyReader {
                 place, "parent_reference_id", as: .value,
                 "the log names itself as its parent; name another log's reference_id")
         }
-        guard mistakes.isEmpty else { return }
+        return members
+    }
 
+    /// What a log lacks.
+    func stamping(of members: Members) -> Stamping {
         var stamping = Stamping()
-        if ownKey == nil { stamping.reference = decoder.stamps.mintReference() }
+        if members.value(.reference) == nil { stamping.reference = decoder.stamps.mintReference() }
         if members.value(.createdAt) == nil { stamping.createdAt = now }
-        if !namesProject { stamping.project = decoder.defaultProject?.json }
-        let start = submission.bytes.count
-        let minted = stamping.append(bytes, members, to: &submission.bytes)
+        if members.value(.project) == nil, members.value(.projectID) == nil {
+            stamping.project = decoder.defaultProject?.json
+        }
+        return stamping
+    }
 
-        var draft = EventDraft(kind: .log, body: start..<submission.bytes.count)
+    /// Notes in the draft whose log this is, what it is called and what it must come after.
+    ///
+    /// - Parameter minted: where in the submission its minted reference lies; nil when it has its
+    ///   caller's.
+    mutating func describe(
+        _ members: Members, minted: Range<Int>?, in draft: inout EventDraft,
+        of submission: inout Submission
+    ) {
         draft.project = projectPlace(of: members, in: &submission)
-        draft.reference = ownKey ?? minted.map { key(ofMinted: $0, in: submission) }
+        draft.reference =
+            members.string(.reference).map { key(of: $0, named: .reference) }
+            ?? minted.map { key(ofMinted: $0, in: submission) }
         draft.referenceIsMinted = minted != nil
-        if let parentKey { draft.causes.append(.reference(parentKey)) }
-        noteProvisional(members.string(.parent), in: &draft)
-        for target in members.inlineTargets { noteProvisional(target, in: &draft) }
+        draft.sessionReference = members.string(.sessionReference).map {
+            key(of: $0, named: .sessionReference)
+        }
+        if let parent = members.string(.parentReference) {
+            draft.causes.append(.reference(key(of: parent, named: .reference)))
+        }
+        noteProvisional(.log, members.string(.parent), in: &draft)
+        noteProvisional(.session, members.string(.session), in: &draft)
+        noteProvisional(.project, members.string(.projectID), in: &draft)
+        for target in members.inlineTargets { noteProvisional(.log, target, in: &draft) }
         draft.causes.removeDuplicates()
-        submission.events.append(draft)
-        let source = bytes
-        answer?.appendLog(source, members, minted: minted, draft: draft, of: submission)
     }
 
     private mutating func projectPlace(
@@ -76,16 +110,32 @@ extension BodyReader {
         JSONText.withContent(bytes, slice) { decoder.identity.key(of: $0, named: name) }
     }
 
-    /// The log of this spool whose provisional id a value is; nil for every other value.
-    func provisionalLog(_ slice: JSONSlice) -> EventSequence? {
-        JSONText.withContent(bytes, slice) { decoder.identity.sequence(of: .log, in: $0) }
+    /// Makes the event wait for what a provisional id of this spool stands for; every other value
+    /// is left alone.
+    ///
+    /// - Returns: whether the value is one.
+    @discardableResult
+    func noteProvisional(
+        _ thing: SpoolIdentity.Thing, _ slice: JSONSlice?, in draft: inout EventDraft
+    ) -> Bool {
+        guard let slice else { return false }
+        return JSONText.withContent(bytes, slice) { noteProvisional(thing, $0, in: &draft) }
     }
 
-    /// Makes the event wait for the log that a provisional id stands for.
-    private func noteProvisional(_ slice: JSONSlice?, in draft: inout EventDraft) {
-        guard let slice, let sequence = provisionalLog(slice) else { return }
-        draft.causes.append(.event(sequence))
+    /// The same for an id that is decoded already.
+    @discardableResult
+    func noteProvisional(
+        _ thing: SpoolIdentity.Thing, _ id: UnsafeRawBufferPointer, in draft: inout EventDraft
+    ) -> Bool {
+        guard let sequence = decoder.identity.sequence(of: thing, in: id) else { return false }
+        switch thing {
+        case .log: draft.causes.append(.event(sequence))
+        case .session: draft.causes.append(.session(sequence))
+        case .project: draft.causes.append(.project(sequence))
+        case .feedback: preconditionFailure("nothing comes after a feedback")
+        }
         draft.holdsProvisionalID = true
+        return true
     }
 }
 

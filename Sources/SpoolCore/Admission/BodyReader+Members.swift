@@ -54,6 +54,11 @@ extension BodyReader {
         if field.rule == .feedback, kind == .object || kind == .array {
             return try readInlineFeedback(kind, at: place.at(field: field.name), into: &members)
         }
+        if field.rule == .log, kind == .object {
+            let start = scanner.offset
+            innerLog = try readLogMembers(at: place.at(part: field.name))
+            return JSONSlice(kind: kind, range: start..<scanner.offset, hasEscapes: false)
+        }
         let slice = try scanner.scanValue()
         checkValue(slice, field, at: place)
         return slice
@@ -73,7 +78,8 @@ extension BodyReader {
         switch field.rule {
         case .dateTime: checkDateTime(slice, field, at: place)
         case .name: checkName(slice, field, at: place)
-        case .required, .feedback, nil: break
+        case .pathID, .requiredPathID: checkPathID(slice, field, at: place)
+        case .required, .feedback, .log, nil: break
         }
     }
 
@@ -94,6 +100,15 @@ extension BodyReader {
         let count = JSONText.withContent(bytes, slice) { $0.count }
         if count > Limits.referenceBytesMax {
             refuse(place, field.name, as: .tooLong, Refusal.nameIsTooLong(bytes: count))
+        }
+    }
+
+    private mutating func checkPathID(
+        _ slice: JSONSlice, _ field: Contract.Field, at place: Place
+    ) {
+        checkName(slice, field, at: place)
+        if JSONText.withContent(bytes, slice, { !PathID.isUsable($0) }) {
+            refuse(place, field.name, as: .value, PathID.demand)
         }
     }
 
@@ -130,20 +145,26 @@ extension BodyReader {
         if let target = item?.string(.target) { members.inlineTargets.append(target) }
     }
 
-    /// Checks what only the whole object shows: required keys, and keys that exclude each other.
+    /// Checks what only the whole object shows: required keys, and keys that go or do not go
+    /// together.
     private mutating func checkWhole(_ members: Members, _ contract: Contract, at place: Place) {
-        for field in contract.fields where field.rule == .required {
+        for field in contract.fields where field.rule?.isRequired == true {
             if let role = field.role, members.value(role) == nil {
                 let what = field.types.phrase
                 refuse(place, field.name, as: .missing, "this key is required: \(what)")
             }
         }
-        for (one, other) in contract.exclusions
-        where members.value(one) != nil && members.value(other) != nil {
-            guard let name = contract.field(of: one)?.name,
-                let otherName = contract.field(of: other)?.name
+        for pair in contract.pairs {
+            guard let first = contract.field(of: pair.first)?.name,
+                let second = contract.field(of: pair.second)?.name
             else { continue }
-            refuse(place, otherName, as: .value, "give \(name) or \(otherName), not both")
+            switch (pair.demand, members.value(pair.first), members.value(pair.second)) {
+            case (.notBoth, .some, .some):
+                refuse(place, second, as: .value, "give \(first) or \(second), not both")
+            case (.oneNeeded, nil, nil):
+                refuse(place, first, as: .missing, "give \(first) or \(second)")
+            default: break
+            }
         }
     }
 }

@@ -39,7 +39,7 @@ extension Contract {
             Field("provider_request", .object),
             Field("provider_response", .object),
         ],
-        exclusions: [(.session, .sessionReference), (.parent, .parentReference)])
+        [.notBoth(.session, .sessionReference), .notBoth(.parent, .parentReference)])
 
     /// Feedback inside a log: needs both its type and its value.
     public static let inlineFeedback = Contract([
@@ -51,16 +51,19 @@ extension Contract {
     ])
 
     /// FeedbackRequest: `POST /feedback`, and `feedback` in the event stream.
-    public static let feedback = Contract([
-        Field("type", .string, .required, role: .type),
-        Field("value", [.boolean, .number, .string, .array], role: .value),
-        Field("data_id", .string, role: .target),
-        Field("user", .string, role: .user),
-        Field("created_at", .string, .dateTime, role: .createdAt),
-        Field("unset", .boolean, role: .unset),
-    ])
+    public static let feedback = Contract(
+        [
+            Field("type", .string, .required, role: .type),
+            Field("value", [.boolean, .number, .string, .array], role: .value),
+            Field("data_id", .string, role: .target),
+            Field("user", .string, role: .user),
+            Field("created_at", .string, .dateTime, role: .createdAt),
+            Field("unset", .boolean, role: .unset),
+            Field("reference_id", .string, .name, role: .reference, from: .addition),
+        ],
+        [.notBoth(.target, .reference, from: .addition)])
 
-    /// UpdateLogRequest: `PATCH /logs?reference_id=`.
+    /// UpdateLogRequest: `PATCH /logs/{id}` and `PATCH /logs?reference_id=`.
     public static let update = Contract([
         Field("output", .string, role: .output),
         Field("error", .string, role: .error),
@@ -70,7 +73,46 @@ extension Contract {
     /// `update` in the event stream: the same body, and what names its log.
     public static let namedUpdate = Contract(
         update.fields + [
-            Field("reference_id", .string, .name, role: .reference),
-            Field("id", .string, role: .id),
+            Field("reference_id", .string, .name, role: .reference, from: .addition),
+            Field("id", .string, .pathID, role: .id, from: .addition),
+        ],
+        [
+            .oneNeeded(.reference, .id, from: .addition),
+            .notBoth(.reference, .id, from: .addition),
         ])
+
+    /// `POST /evaluations/{evaluation_id}/log`.
+    public static let evaluationLog = Contract([
+        Field("datapoint_id", .string, .required, role: .datapoint),
+        Field("log", .object, .log, role: .log),
+    ])
+
+    /// `evaluation_log` in the event stream: the same body, and what stands in the request's
+    /// target.
+    public static let namedEvaluationLog = Contract(evaluationLog.fields + evaluationTarget)
+
+    /// `POST /evaluations/{evaluation_id}/result`. A string is no result here.
+    public static let evaluationResult = Contract(
+        [
+            Field("log_id", .string, role: .target),
+            Field("evaluator_id", .string, .required, role: .evaluator),
+            Field("result", [.boolean, .number], role: .result),
+            Field("error", .string, role: .error),
+            Field("reference_id", .string, .name, role: .reference, from: .addition),
+        ],
+        [
+            .oneNeeded(.target, .reference, from: .spec),
+            .notBoth(.target, .reference, from: .addition),
+            .oneNeeded(.result, .error),
+        ])
+
+    /// `evaluation_result` in the event stream: the same body, and what stands in the request's
+    /// target.
+    public static let namedEvaluationResult = Contract(
+        evaluationResult.fields + evaluationTarget, evaluationResult.pairs)
+
+    private static let evaluationTarget = [
+        Field("evaluation_id", .string, .requiredPathID, role: .evaluation, from: .addition),
+        Field("evaluatee_id", .string, .name, role: .evaluatee, from: .addition),
+    ]
 }

@@ -13,12 +13,60 @@ public struct Contract: Sendable {
         public let rule: Rule?
         /// What the daemon reads the value for; nil when it only travels.
         public let role: Role?
+        /// Where the field comes from.
+        public let source: Source
 
-        init(_ name: StaticString, _ types: Types, _ rule: Rule? = nil, role: Role? = nil) {
+        init(
+            _ name: StaticString, _ types: Types, _ rule: Rule? = nil, role: Role? = nil,
+            from source: Source = .spec
+        ) {
             self.name = name
             self.types = types
             self.rule = rule
             self.role = role
+            self.source = source
+        }
+    }
+
+    /// Where a row of the table comes from.
+    public enum Source: Sendable {
+        /// The schemas of the API's OpenAPI document.
+        case spec
+        /// The document's own prose, which its schemas do not enforce.
+        case prose
+        /// An addition of this daemon, which upstream never sees.
+        case addition
+    }
+
+    /// What must hold of two keys together.
+    public struct PairRule: Sendable {
+        /// What must hold.
+        public enum Demand: Sendable {
+            /// At most one of them is given.
+            case notBoth
+            /// At least one of them is given.
+            case oneNeeded
+        }
+
+        /// What must hold.
+        public let demand: Demand
+        /// The key that is missed when none is given.
+        public let first: Role
+        /// The key that is too much when both are given.
+        public let second: Role
+        /// Where the rule comes from.
+        public let source: Source
+
+        static func notBoth(
+            _ first: Role, _ second: Role, from source: Source = .prose
+        ) -> PairRule {
+            PairRule(demand: .notBoth, first: first, second: second, source: source)
+        }
+
+        static func oneNeeded(
+            _ first: Role, _ second: Role, from source: Source = .prose
+        ) -> PairRule {
+            PairRule(demand: .oneNeeded, first: first, second: second, source: source)
         }
     }
 
@@ -52,8 +100,22 @@ public struct Contract: Sendable {
         case dateTime
         /// A caller's own key, of at most ``Limits/referenceBytesMax`` bytes.
         case name
+        /// A name that becomes one segment of a request's path: neither empty nor dots alone.
+        case pathID
+        /// The same, present and not null.
+        case requiredPathID
         /// An object, or an array of objects, of ``Contract/inlineFeedback``.
         case feedback
+        /// An object of ``Contract/log``, present and not null.
+        case log
+
+        /// Whether null and absence are mistakes.
+        var isRequired: Bool {
+            switch self {
+            case .required, .requiredPathID, .log: true
+            case .dateTime, .name, .pathID, .feedback: false
+            }
+        }
     }
 
     /// What the daemon reads a value for. A key with a role must not occur twice, because then two
@@ -77,20 +139,26 @@ public struct Contract: Sendable {
         case error
         case duration
         case id
+        case log
+        case datapoint
+        case evaluation
+        case evaluatee
+        case evaluator
+        case result
     }
 
     /// The keys, in the documentation's order.
     public let fields: [Field]
-    /// Pairs of keys of which at most one may be given.
-    public let exclusions: [(Role, Role)]
+    /// What must hold of two keys together.
+    public let pairs: [PairRule]
     /// Places in ``fields``, ordered by the length of the name.
     private let places: [UInt8]
     /// `places[starts[n]..<starts[n + 1]]` are the names of `n` bytes.
     private let starts: [UInt8]
 
-    init(_ fields: [Field], exclusions: [(Role, Role)] = []) {
+    init(_ fields: [Field], _ pairs: [PairRule] = []) {
         self.fields = fields
-        self.exclusions = exclusions
+        self.pairs = pairs
         let longest = fields.map(\.name.utf8CodeUnitCount).max() ?? 0
         var places: [UInt8] = []
         var starts: [UInt8] = [0]

@@ -47,20 +47,59 @@ public struct EventDecoder: Sendable {
         try decode(body, as: .feedback, into: &submission)
     }
 
-    /// Decodes the body of `PATCH /logs?reference_id=`: one object.
+    /// Decodes the body of `PATCH /logs/{id}` or `PATCH /logs?reference_id=`: one object.
     ///
-    /// - Parameter reference: the log's `reference_id`, percent-decoded.
+    /// - Parameter name: what the log is called, percent-decoded; an id that is
+    ///   ``PathID/isUsable(_:)``.
     /// - Returns: what the answer needs once the submission is on disk.
     /// - Throws: the answer to a body that is not accepted; `submission` is then unchanged.
     @discardableResult
     public func decodeUpdate(
-        _ body: UnsafeRawBufferPointer, reference: String, into submission: inout Submission
+        _ body: UnsafeRawBufferPointer, of name: LogName, into submission: inout Submission
     ) throws(Refusal) -> AnswerDraft {
-        try decode(body, as: .update(reference: reference), into: &submission)
+        try decode(body, as: .update(name), into: &submission)
     }
 
-    /// Decodes one line of the event stream: an object with exactly one of `log`, `feedback` and
-    /// `update`, the value being the v4 body; an update also holds the `reference_id` of its log.
+    /// Decodes the body of `POST /sessions`: none, or one that says nothing.
+    ///
+    /// - Returns: what the answer needs once the submission is on disk.
+    /// - Throws: the answer to a body that is not accepted; `submission` is then unchanged.
+    @discardableResult
+    public func decodeSession(
+        _ body: UnsafeRawBufferPointer, into submission: inout Submission
+    ) throws(Refusal) -> AnswerDraft {
+        try decode(body, as: .session, into: &submission)
+    }
+
+    /// Decodes the body of `POST /evaluations/{evaluation_id}/log`: one object with a log inside.
+    ///
+    /// - Parameter address: the evaluation's id as it came in the path, and `?` and the query where
+    ///   there was one.
+    /// - Returns: what the answer needs once the submission is on disk.
+    /// - Throws: the answer to a body that is not accepted; `submission` is then unchanged.
+    @discardableResult
+    public func decodeEvaluationLog(
+        _ body: UnsafeRawBufferPointer, address: String, into submission: inout Submission
+    ) throws(Refusal) -> AnswerDraft {
+        try decode(body, as: .evaluationLog(address: address), into: &submission)
+    }
+
+    /// Decodes the body of `POST /evaluations/{evaluation_id}/result`: one object.
+    ///
+    /// - Parameter address: as in ``decodeEvaluationLog(_:address:into:)``.
+    /// - Returns: what the answer needs once the submission is on disk.
+    /// - Throws: the answer to a body that is not accepted; `submission` is then unchanged.
+    @discardableResult
+    public func decodeEvaluationResult(
+        _ body: UnsafeRawBufferPointer, address: String, into submission: inout Submission
+    ) throws(Refusal) -> AnswerDraft {
+        try decode(body, as: .evaluationResult(address: address), into: &submission)
+    }
+
+    /// Decodes one line of the event stream: an object with exactly one of `log`, `feedback`,
+    /// `update`, `evaluation_log` and `evaluation_result`, the value being the v4 body. What the
+    /// request's target would say stands in it too: an update's `id` or `reference_id`, an
+    /// evaluation's `evaluation_id` and `evaluatee_id`.
     ///
     /// - Returns: nil when the event was added; else why not, and `submission` is unchanged.
     public func decodeLine(

@@ -15,7 +15,7 @@ struct Members {
     var nulls: [Null] = []
     /// The `data_id`s of feedback inside a log.
     var inlineTargets: [JSONSlice] = []
-    private var slices = InlineArray<18, JSONSlice?>(repeating: nil)
+    private var slices = InlineArray<24, JSONSlice?>(repeating: nil)
 
     init(at offset: Int) {
         precondition(Contract.Role.allCases.count <= slices.count, "more roles than places")

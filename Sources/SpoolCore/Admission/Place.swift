@@ -7,7 +7,9 @@ struct Place {
     var kind: StaticString?
     /// The element of an array of events.
     var element: Int?
-    /// The field of the event, and the element of its array.
+    /// The part of the event: `log` in an evaluation's log.
+    var part: StaticString?
+    /// The field of the event or its part, and the element of its array.
     var field: StaticString?
     var item: Int?
 
@@ -29,6 +31,13 @@ struct Place {
         return place
     }
 
+    /// The place of an event's part.
+    func at(part name: StaticString) -> Place {
+        var place = self
+        place.part = name
+        return place
+    }
+
     /// The place of a field's value.
     func at(field name: StaticString) -> Place {
         var place = self
@@ -41,6 +50,7 @@ struct Place {
         var steps = [Mistake.Step.name(root.description)]
         if let kind { steps.append(.name(kind.description)) }
         if let element { steps.append(.index(element)) }
+        if let part { steps.append(.name(part.description)) }
         if let field { steps.append(.name(field.description)) }
         if let item { steps.append(.index(item)) }
         if let key { steps.append(.name(key.description)) }

@@ -1,7 +1,8 @@
 /// Puts upstream's ids where a body names logs by this spool's provisional ones.
 public enum ProvisionalSwap {
-    /// Appends `body` to `bytes` with its provisional ids swapped: the whole value of a log's
-    /// `parent_id` and of `data_id` in its `feedback`, and of a feedback's `data_id`. Every other
+    /// Appends `body` to `bytes` with its provisional ids swapped: the whole value of `parent_id`,
+    /// `session_id`, `project_id` and of `data_id` in the `feedback` of a log and of the log inside
+    /// an evaluation's; of a feedback's `data_id`; of an evaluation result's `log_id`. Every other
     /// byte travels as it is; an id that stands in text of the user's is text.
     ///
     /// - Parameters:
@@ -12,11 +13,11 @@ public enum ProvisionalSwap {
         resolve: (SpoolIdentity.Thing, EventSequence) -> String?, identity: SpoolIdentity
     ) {
         var copied = 0
-        for slice in places(in: body, kind: kind) {
+        for (thing, slice) in places(in: body, kind: kind) {
             let sequence = JSONText.withContent(body, slice) {
-                identity.sequence(of: .log, in: $0)
+                identity.sequence(of: thing, in: $0)
             }
-            guard let sequence, let id = resolve(.log, sequence) else { continue }
+            guard let sequence, let id = resolve(thing, sequence) else { continue }
             var writer = JSONWriter(reserving: id.utf8.count + 2)
             writer.string(id)
             bytes.append(contentsOf: body[copied..<slice.range.lowerBound])
@@ -26,16 +27,21 @@ public enum ProvisionalSwap {
         bytes.append(contentsOf: body[copied...])
     }
 
+    /// A string that may be a provisional id, and of what.
+    private typealias Spot = (thing: SpoolIdentity.Thing, slice: JSONSlice)
+
     /// The strings that may be provisional ids, in the order of the text.
     private static func places(
         in body: UnsafeRawBufferPointer, kind: EventKind
-    ) -> [JSONSlice] {
+    ) -> [Spot] {
         var walk = Walk(bytes: body, scanner: JSONScanner(body, depthMax: Limits.jsonDepthMax))
         do throws(JSONError) {
             switch kind {
             case .log: try walk.log()
-            case .feedback: try walk.feedback()
-            case .update: break
+            case .feedback: try walk.effect("data_id")
+            case .evaluationLog: try walk.evaluationLog()
+            case .evaluationResult: try walk.effect("log_id")
+            case .update, .session: break
             }
         } catch {
             return []
@@ -46,13 +52,17 @@ public enum ProvisionalSwap {
     private struct Walk {
         let bytes: UnsafeRawBufferPointer
         var scanner: JSONScanner
-        var found: [JSONSlice] = []
+        var found: [Spot] = []
 
         mutating func log() throws(JSONError) {
             try scanner.enterObject()
             while let key = try scanner.nextMember() {
                 if isNamed(key, "parent_id") {
-                    try note()
+                    try note(.log)
+                } else if isNamed(key, "session_id") {
+                    try note(.session)
+                } else if isNamed(key, "project_id") {
+                    try note(.project)
                 } else if isNamed(key, "feedback") {
                     try inlineFeedback()
                 } else {
@@ -61,22 +71,34 @@ public enum ProvisionalSwap {
             }
         }
 
-        mutating func feedback() throws(JSONError) {
+        mutating func evaluationLog() throws(JSONError) {
             try scanner.enterObject()
             while let key = try scanner.nextMember() {
-                if isNamed(key, "data_id") { try note() } else { _ = try scanner.scanValue() }
+                if isNamed(key, "log"), try scanner.peekKind() == .object {
+                    try log()
+                } else {
+                    _ = try scanner.scanValue()
+                }
+            }
+        }
+
+        /// Feedback or a result: one key names the log it is about.
+        mutating func effect(_ target: StaticString) throws(JSONError) {
+            try scanner.enterObject()
+            while let key = try scanner.nextMember() {
+                if isNamed(key, target) { try note(.log) } else { _ = try scanner.scanValue() }
             }
         }
 
         private mutating func inlineFeedback() throws(JSONError) {
             switch try scanner.peekKind() {
             case .object:
-                try feedback()
+                try effect("data_id")
             case .array:
                 try scanner.enterArray()
                 while try scanner.nextElement() {
                     if try scanner.peekKind() == .object {
-                        try feedback()
+                        try effect("data_id")
                     } else {
                         _ = try scanner.scanValue()
                     }
@@ -86,9 +108,9 @@ public enum ProvisionalSwap {
             }
         }
 
-        private mutating func note() throws(JSONError) {
+        private mutating func note(_ thing: SpoolIdentity.Thing) throws(JSONError) {
             let slice = try scanner.scanValue()
-            if slice.kind == .string { found.append(slice) }
+            if slice.kind == .string { found.append((thing, slice)) }
         }
 
         private func isNamed(_ key: JSONKey, _ name: StaticString) -> Bool {

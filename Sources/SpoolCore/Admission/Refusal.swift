@@ -113,8 +113,6 @@ public struct Mistake: Equatable, Sendable, CustomStringConvertible {
         case value = "value_error"
         /// Not JSON at all.
         case invalidJSON = "json_invalid"
-        /// Correct, and not built yet.
-        case unsupported = "not_supported"
     }
 
     /// A mistake at a place.

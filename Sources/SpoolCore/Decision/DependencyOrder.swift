@@ -10,11 +10,15 @@ public protocol CauseIndex {
     func isDead(_ key: ReferenceKey) throws -> Bool
     /// What became of the log accepted under `sequence`.
     func log(_ sequence: EventSequence) throws -> LogStanding
+    /// What became of the session named by a provisional id.
+    func session(_ sequence: EventSequence) throws -> LogStanding
+    /// What became of the project named by a provisional id.
+    func project(_ number: EventSequence) throws -> LogStanding
     /// The last effect on the named log before `sequence` that is still in the queue.
     func effect(on key: ReferenceKey, before sequence: EventSequence) throws -> PriorEffect?
 }
 
-/// What became of a log.
+/// What became of a log, a session or a project.
 public enum LogStanding: Equatable, Sendable {
     /// Still here; waiters are woken by its key.
     case queued(ReferenceKey)
@@ -134,13 +138,18 @@ public enum DependencyOrder {
             if index.isQueued(key) { return .waits(key) }
             if index.isDelivered(key) { return .ready }
             return try index.isDead(key) ? .dead : .unknown(key)
-        case .event(let sequence):
-            switch try index.log(sequence) {
-            case .queued(let key): return .waits(key)
-            case .delivered: return .ready
-            case .dead: return .dead
-            case .unknown: return .unknown(nil)
-            }
+        case .event(let sequence): return standing(try index.log(sequence))
+        case .session(let sequence): return standing(try index.session(sequence))
+        case .project(let number): return standing(try index.project(number))
+        }
+    }
+
+    private static func standing(_ log: LogStanding) -> CauseStanding {
+        switch log {
+        case .queued(let key): .waits(key)
+        case .delivered: .ready
+        case .dead: .dead
+        case .unknown: .unknown(nil)
         }
     }
 }

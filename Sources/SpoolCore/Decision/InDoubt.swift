@@ -1,8 +1,8 @@
 /// What to do about events that may or may not have arrived.
 ///
 /// Upstream has no idempotency key, so sending again may duplicate. A log can be asked about by its
-/// `reference_id`; an update may simply be sent again, because it sets the same values; for feedback
-/// there is nothing to ask by, so it is sent again and counted.
+/// `reference_id`; an update may simply be sent again, because it sets the same values; for feedback,
+/// sessions and evaluation results there is nothing to ask by, so they are sent again and counted.
 public enum InDoubt {
     /// The operator's choice about asking (`in_doubt`).
     public enum Policy: String, Sendable, CaseIterable {
@@ -28,8 +28,8 @@ public enum InDoubt {
     ) -> Resolution {
         switch kind {
         case .update: return .sendAgain(counted: false)
-        case .feedback: return .sendAgain(counted: true)
-        case .log: break
+        case .feedback, .session, .evaluationResult: return .sendAgain(counted: true)
+        case .log, .evaluationLog: break
         }
         guard policy == .ask, isAskable else { return .sendAgain(counted: true) }
         switch calibration {

@@ -5,9 +5,9 @@ public struct RequestFacts: Hashable, Sendable {
     /// Events in the request, at least 1.
     public var count: Int
     /// Whether upstream may not know yet what the single event names: any effect, or a log whose
-    /// parent was never seen here.
+    /// parent, session or project was never seen here.
     public var mayNameUnknownLog: Bool
-    /// Whether the single event has waited ``Limits/unknownCauseGrace`` for that log.
+    /// Whether the single event has waited ``Limits/unknownCauseGrace`` for it.
     public var graceIsOver: Bool
     /// Whether this route has answered 2xx under this base URL.
     public var routeHasAnswered: Bool

@@ -1,15 +1,19 @@
 /// The ids upstream gave an event.
 public struct UpstreamIdentity: Hashable, Sendable {
-    /// `data_…` for a log, `ann_…` for feedback. Never empty.
+    /// `data_…` for a log, `ann_…` for feedback, `sesh_…` for a session. Never empty.
     public let id: String
     /// The project's id, where the answer carried one.
     public let projectID: String?
 
+    /// The session's id, where the answer carried one.
+    public let sessionID: String?
+
     /// Ids as upstream's answer carried them.
-    public init(id: String, projectID: String? = nil) {
+    public init(id: String, projectID: String? = nil, sessionID: String? = nil) {
         precondition(!id.isEmpty, "an empty id names nothing")
         self.id = id
         self.projectID = projectID
+        self.sessionID = sessionID
     }
 
     /// Reads the ids from a 2xx body, by position.
@@ -59,6 +63,7 @@ private struct IdentityReader {
     private mutating func object() throws -> UpstreamIdentity {
         var id: String?
         var projectID: String?
+        var sessionID: String?
         try scanner.enterObject()
         while let key = try scanner.nextMember() {
             let value = try scanner.scanValue()
@@ -66,10 +71,12 @@ private struct IdentityReader {
                 id = content(value)
             } else if JSONText.equals(bytes, key.range, hasEscapes: key.hasEscapes, "project_id") {
                 projectID = content(value)
+            } else if JSONText.equals(bytes, key.range, hasEscapes: key.hasEscapes, "session_id") {
+                sessionID = content(value)
             }
         }
         guard let id else { throw Unusable() }
-        return UpstreamIdentity(id: id, projectID: projectID)
+        return UpstreamIdentity(id: id, projectID: projectID, sessionID: sessionID)
     }
 
     /// A string with something in it.

@@ -31,7 +31,7 @@ struct ValidationComplaint {
         return Set(named).sorted()
     }
 
-    /// Whether it complains about a field by which an event names a log.
+    /// Whether it complains about a field by which an event names what must be there before it.
     var namesReference: Bool {
         locations.contains { location in
             location.contains { $0.stringValue.map(Self.referenceFields.contains) ?? false }
@@ -39,7 +39,8 @@ struct ValidationComplaint {
     }
 
     private static let referenceFields: Set<String> = [
-        "parent_id", "parent_reference_id", "data_id", "reference_id",
+        "parent_id", "parent_reference_id", "data_id", "log_id", "reference_id", "session_id",
+        "project_id",
     ]
 
     private static func isPath(_ location: [JSONValue]) -> Bool {

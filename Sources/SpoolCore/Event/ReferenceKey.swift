@@ -20,4 +20,9 @@ public enum Cause: Hashable, Sendable {
     case reference(ReferenceKey)
     /// The log that this spool accepted under this sequence, named by its provisional id.
     case event(EventSequence)
+    /// The session named by a provisional `sesh_` id: the sequence of the `POST /sessions`, or of the
+    /// first log that named it by `session_reference_id`.
+    case session(EventSequence)
+    /// The project named by a provisional `pr_` id.
+    case project(EventSequence)
 }

@@ -24,6 +24,12 @@ public struct SpoolIdentity: Sendable {
         case reference = 1
         /// An id that this spool did not mint.
         case foreignID = 2
+        /// A `session_reference_id`.
+        case sessionReference = 3
+        /// A session of this spool, by its sequence.
+        case session = 4
+        /// A project of this spool, by its number.
+        case project = 5
     }
 
     /// The key of a name, from its decoded UTF-8 bytes.
@@ -35,6 +41,16 @@ public struct SpoolIdentity: Sendable {
     public func key(of text: String, named name: Name) -> ReferenceKey {
         var text = text
         return text.withUTF8 { key(of: UnsafeRawBufferPointer($0), named: name) }
+    }
+
+    /// The key of something this spool has numbered.
+    public func key(of sequence: EventSequence, named name: Name) -> ReferenceKey {
+        withUnsafeBytes(of: sequence.rawValue.littleEndian) { key(of: $0, named: name) }
+    }
+
+    /// 128 bits that tell a body from every other, under the spool's secret.
+    public func digest(of bytes: UnsafeRawBufferPointer) -> Digest {
+        Digest(high: hash.hash(bytes, domain: 0x20), low: hash.hash(bytes, domain: 0x21))
     }
 
     // MARK: Provisional ids
@@ -108,6 +124,20 @@ public struct SpoolIdentity: Sendable {
         withUnsafeBytes(of: place.littleEndian) {
             hash.hash($0, domain: thing.rawValue) % Base62.range(characters: Self.checkCharacters)
         }
+    }
+}
+
+/// A keyed 128-bit hash of an event's bytes as they came: by it a repeated request is recognised.
+public struct Digest: Hashable, Sendable {
+    /// The upper half.
+    public let high: UInt64
+    /// The lower half.
+    public let low: UInt64
+
+    /// A digest read back from the spool, or computed.
+    public init(high: UInt64, low: UInt64) {
+        self.high = high
+        self.low = low
     }
 }
 

@@ -93,8 +93,13 @@ public struct LeasedEvent: Sendable {
     public let lane: Int64
     /// Its body in ``Lease/bytes``.
     public let body: Range<Int>
-    /// The `reference_id` an update names its log by.
+    /// What the request's target needs besides the route, see ``EventDraft/address``; provisional ids
+    /// already swapped.
     public let address: String?
+    /// The `reference_id` in the body that must become upstream's id before it travels, which is known
+    /// nowhere here: upstream must be asked. The sender then removes the member and adds `data_id`
+    /// (feedback) or `log_id` (evaluation result).
+    public let unresolvedReference: String?
     /// When it was accepted.
     public let acceptedAt: Timestamp
     /// How often upstream refused it in a way that counted against the event alone.
@@ -108,7 +113,8 @@ public struct LeasedEvent: Sendable {
     /// Made by the queue.
     public init(
         sequence: EventSequence, kind: EventKind, lane: Int64, body: Range<Int>, address: String?,
-        acceptedAt: Timestamp, attempts: Int, isAskable: Bool, namesUnknownLog: Bool
+        acceptedAt: Timestamp, attempts: Int, isAskable: Bool, namesUnknownLog: Bool,
+        unresolvedReference: String? = nil
     ) {
         self.sequence = sequence
         self.kind = kind
@@ -119,5 +125,6 @@ public struct LeasedEvent: Sendable {
         self.attempts = attempts
         self.isAskable = isAskable
         self.namesUnknownLog = namesUnknownLog
+        self.unresolvedReference = unresolvedReference
     }
 }

@@ -39,12 +39,17 @@ public struct Settlement: Sendable {
         public let id: String
         /// Upstream's project id where the answer carried one.
         public let projectID: String?
+        /// Upstream's session id where the answer carried one.
+        public let sessionID: String?
 
-        /// An event and the id upstream gave it.
-        public init(sequence: EventSequence, id: String, projectID: String?) {
+        /// An event and the ids upstream gave it.
+        public init(
+            sequence: EventSequence, id: String, projectID: String?, sessionID: String? = nil
+        ) {
             self.sequence = sequence
             self.id = id
             self.projectID = projectID
+            self.sessionID = sessionID
         }
     }
 
@@ -99,6 +104,8 @@ public enum DeadLetterReason: String, Sendable, CaseIterable {
     case causeUnknown = "cause unknown"
     /// It names a log that is dead: replay that, and this follows.
     case causeDead = "cause dead"
+    /// It names its log by a reference that several logs share: name the log by its id.
+    case referenceAmbiguous = "reference ambiguous"
     /// It is its own ancestor: mend one of the parent references and log it again.
     case causeCycle = "cause cycle"
 }

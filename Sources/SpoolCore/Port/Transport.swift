@@ -11,7 +11,7 @@ public struct UpstreamRequest: Sendable, Equatable {
     public var method: String
     /// Path and query, percent-encoded, starting with `/`.
     public var target: String
-    /// The JSON body.
+    /// The JSON body; an empty one is none, and has no type.
     public var body: [UInt8]
     /// How long the answer may take once the connection stands.
     public var timeout: Duration
