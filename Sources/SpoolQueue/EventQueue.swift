@@ -3,16 +3,18 @@ public import SpoolCore
 internal import SpoolSQLite
 internal import Synchronization
 
-/// The queue: both ports over one spool file, with one thread that writes.
+/// The queue: its three ports over one spool file, with one thread that writes.
 ///
 /// Everything that changes the file, from the ways in and from the sender alike, joins the next group
 /// commit; see ``GroupCommitter``. Answers come on the queue's thread, after the commit.
-public final class EventQueue: EventSink, EventSource, Sendable {
+public final class EventQueue: EventSink, EventSource, EventLookup, Sendable {
     /// Mints ids and keys for this spool.
     public let identity: SpoolIdentity
     private let committer: GroupCommitter<SpoolStore>
     private let lock: SpoolLock
     private let doorbell: Doorbell
+    private let watchNumber = Atomic<UInt64>(0)
+    private let watches: WatchHolder
 
     /// Opens the spool in a directory this process holds, creating it when there is none.
     ///
@@ -32,16 +34,18 @@ public final class EventQueue: EventSink, EventSource, Sendable {
         try Self.createPrivately(path)
         let identity = Mutex<SpoolIdentity?>(nil)
         let doorbell = Doorbell()
+        let holder = WatchHolder()
         committer = try GroupCommitter(name: "loopspool-queue", report: report) {
             let store = try SpoolStore(
                 path: path, destination: destination, settings: settings, clock: clock,
-                ring: { doorbell.ring() })
+                watches: holder.watches, ring: { doorbell.ring() })
             identity.withLock { $0 = store.identity }
             return store
         }
         // Safety: the committer's initialiser returns only after the store was opened.
         self.identity = identity.withLock { $0! }
         self.doorbell = doorbell
+        self.watches = holder
     }
 
     /// SQLite would create the file with the umask's mode; its siblings take the mode of the file.
@@ -127,6 +131,57 @@ public final class EventQueue: EventSink, EventSource, Sendable {
         doorbell.install(notify)
     }
 
+    // MARK: EventLookup
+
+    /// Looks an event up; see ``EventLookup/find(_:_:_:)``. A disk that refuses answers `unknown`.
+    public func find(
+        _ thing: SpoolIdentity.Thing, _ sequence: EventSequence,
+        _ done: @escaping @Sendable (ProvisionalStanding) -> Void
+    ) {
+        committer.submit { store in
+            let standing = try store.find(thing, sequence)
+            return { done(standing) }
+        } orElse: { _ in
+            done(.unknown)
+        }
+    }
+
+    /// Waits for deliveries; see ``EventLookup/whenDelivered(_:_:)``.
+    public func whenDelivered(
+        _ sequences: [EventSequence], _ done: @escaping @Sendable ([EventSequence: String?]) -> Void
+    ) -> DeliveryWatch {
+        let number = watchNumber.add(1, ordering: .relaxed).newValue
+        let watch = DeliveryWatch(number: number)
+        committer.submit { store in
+            try store.watch(watch, sequences, done)
+            return {}
+        } orElse: { _ in
+            done([:])
+        }
+        return watch
+    }
+
+    /// Gives up a wait; see ``EventLookup/stopWaiting(_:)``.
+    public func stopWaiting(_ watch: DeliveryWatch) {
+        committer.submit { store in
+            store.watches.remove(watch)
+            return {}
+        } orElse: { _ in
+        }
+    }
+
+    /// Discards what was never leased; see ``EventLookup/discard(_:_:)``.
+    public func discard(
+        _ sequences: [EventSequence], _ done: @escaping @Sendable (DiscardOutcome) -> Void
+    ) {
+        committer.submit { store in
+            let outcome = try store.discard(sequences)
+            return { done(outcome) }
+        } orElse: { _ in
+            done(.failing)
+        }
+    }
+
     // MARK: The operator
 
     /// The state of the spool in numbers; nil when the disk refuses or the queue is stopped.
@@ -141,8 +196,19 @@ public final class EventQueue: EventSink, EventSource, Sendable {
 
     /// Commits what was submitted, closes the file, and lets go of the spool.
     public func stop() async {
-        await withCheckedContinuation { done in committer.stop { done.resume() } }
+        await withCheckedContinuation { done in
+            committer.stop { [watches] in
+                watches.watches.giveUp()
+                done.resume()
+            }
+        }
     }
+}
+
+/// Carries the watches from one store to the next.
+private final class WatchHolder: @unchecked Sendable {
+    // Safety: touched on the committer's thread alone, where stores live and `stop` calls back.
+    let watches = DeliveryWatches()
 }
 
 /// Tells the sender, once, that there is something to lease.

@@ -6,7 +6,9 @@ enum QueueSchema {
     /// "lspl" as the file's application id, so that no other program's file is mistaken for a spool.
     static let applicationID: Int32 = 0x6c73_706c
 
-    static let migrations = [Migration(version: 1, sql: version1)]
+    static let migrations = [
+        Migration(version: 1, sql: version1), Migration(version: 2, sql: version2),
+    ]
 
     private static let version1 = """
         -- One row: what makes this file's ids its own, and the next event's sequence.
@@ -157,5 +159,25 @@ enum QueueSchema {
         ) STRICT;
 
         INSERT INTO ledger VALUES (1, 0, 0, 0, 0, 0, 0);
+        """
+
+    /// The whole ingest API: repeated requests are recognised, and sessions have provisional ids.
+    private static let version2 = """
+        -- What a log looked like as it came, 16 bytes: by it a repeated request is recognised.
+        ALTER TABLE event ADD COLUMN digest BLOB CHECK (digest IS NULL OR length(digest) = 16);
+        ALTER TABLE dead ADD COLUMN digest BLOB;
+        -- 16 bytes an entry, zeros where there was none; NULL for deliveries before version 2.
+        ALTER TABLE identity ADD COLUMN digests BLOB;
+        -- Logs under a name that an older log in the queue has too.
+        CREATE INDEX event_shared ON event (reference, sequence) WHERE flags >= 8;
+        -- Sessions that logs name by session_reference_id (its key), under the sequence of the first log
+        -- that did; upstream's id once an answer carried it.
+        CREATE TABLE session (
+            sequence INTEGER PRIMARY KEY,
+            destination INTEGER NOT NULL REFERENCES destination (id),
+            name INTEGER NOT NULL,
+            upstream_id TEXT,
+            UNIQUE (name, destination)
+        ) STRICT;
         """
 }

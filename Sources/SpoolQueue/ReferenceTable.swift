@@ -1,6 +1,6 @@
 internal import SpoolCore
 
-/// The names of queued logs: how many go by each, and the latest. An open-addressing hash table of
+/// The names of queued logs: how many go by each, and the first. An open-addressing hash table of
 /// 20 bytes a slot.
 ///
 /// An SQLite index over random references would cost about a page write for every event once the
@@ -11,14 +11,14 @@ internal import SpoolCore
 struct ReferenceTable {
     private var keys: [Int64]
     private var counts: [Int32]
-    private var latest: [Int64]
+    private var first: [Int64]
     private(set) var nameCount = 0
     private var mask: Int
 
     init() {
         keys = Array(repeating: 0, count: 1024)
         counts = Array(repeating: 0, count: 1024)
-        latest = Array(repeating: 0, count: 1024)
+        first = Array(repeating: 0, count: 1024)
         mask = 1023
     }
 
@@ -27,10 +27,10 @@ struct ReferenceTable {
         Int(counts[slot(of: key.rawValue)])
     }
 
-    /// The log accepted last under `key`, which may have left the queue before an older one of that name.
-    func latest(of key: ReferenceKey) -> EventSequence? {
+    /// The log that was accepted first under `key`; it may have left the queue before a younger one.
+    func first(of key: ReferenceKey) -> EventSequence? {
         let slot = slot(of: key.rawValue)
-        return counts[slot] == 0 ? nil : EventSequence(rawValue: latest[slot])
+        return counts[slot] == 0 ? nil : EventSequence(rawValue: first[slot])
     }
 
     /// Adds a queued log.
@@ -39,10 +39,11 @@ struct ReferenceTable {
         let slot = slot(of: key.rawValue)
         if counts[slot] == 0 {
             keys[slot] = key.rawValue
+            first[slot] = sequence.rawValue
             nameCount += 1
         }
         counts[slot] += 1
-        latest[slot] = max(latest[slot], sequence.rawValue)
+        first[slot] = min(first[slot], sequence.rawValue)
     }
 
     /// Takes a log away that is in the table. Returns how many of that name are left.
@@ -53,7 +54,7 @@ struct ReferenceTable {
         let left = Int(counts[slot])
         if left == 0 {
             nameCount -= 1
-            latest[slot] = 0
+            first[slot] = 0
             closeGap(at: slot)
         }
         return left
@@ -75,9 +76,9 @@ struct ReferenceTable {
             if (next - home) & mask >= (next - gap) & mask {
                 keys[gap] = keys[next]
                 counts[gap] = counts[next]
-                latest[gap] = latest[next]
+                first[gap] = first[next]
                 counts[next] = 0
-                latest[next] = 0
+                first[next] = 0
                 gap = next
             }
             next = (next + 1) & mask
@@ -85,49 +86,16 @@ struct ReferenceTable {
     }
 
     private mutating func grow() {
-        let (oldKeys, oldCounts, oldLatest) = (keys, counts, latest)
+        let (oldKeys, oldCounts, oldFirst) = (keys, counts, first)
         keys = Array(repeating: 0, count: oldKeys.count * 2)
         counts = Array(repeating: 0, count: oldKeys.count * 2)
-        latest = Array(repeating: 0, count: oldKeys.count * 2)
+        first = Array(repeating: 0, count: oldKeys.count * 2)
         mask = keys.count - 1
         for old in oldKeys.indices where oldCounts[old] > 0 {
             let slot = slot(of: oldKeys[old])
             keys[slot] = oldKeys[old]
             counts[slot] = oldCounts[old]
-            latest[slot] = oldLatest[old]
+            first[slot] = oldFirst[old]
         }
-    }
-}
-
-/// The names of the logs delivered last, so that a child of one of them never waits.
-struct RecentReferences {
-    private var order: [ReferenceKey] = []
-    private var next = 0
-    private var counts: [ReferenceKey: Int32] = [:]
-    private let capacity: Int
-
-    init(capacity: Int) {
-        self.capacity = capacity
-    }
-
-    func contains(_ key: ReferenceKey) -> Bool {
-        counts[key] != nil
-    }
-
-    mutating func insert(_ key: ReferenceKey) {
-        if order.count < capacity {
-            order.append(key)
-        } else {
-            forget(order[next])
-            order[next] = key
-            next = (next + 1) % capacity
-        }
-        counts[key, default: 0] += 1
-    }
-
-    private mutating func forget(_ key: ReferenceKey) {
-        // Safety: every key of `order` has a count.
-        let left = counts[key]! - 1
-        counts[key] = left == 0 ? nil : left
     }
 }

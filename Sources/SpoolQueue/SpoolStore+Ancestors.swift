@@ -8,18 +8,21 @@ extension SpoolStore {
     /// The last member of a circle to be looked at finds that somebody waits for it already; only then is
     /// the walk worth its reads. It ends after ``Limits/ancestorsMax`` logs.
     func isOwnAncestor(_ row: EventRow, waitingFor key: ReferenceKey) throws -> Bool {
-        guard row.kind == .log, let own = row.reference, try isWaitedFor(own) else { return false }
+        guard !row.kind.isEffect, let own = row.reference, try isWaitedFor(own) else {
+            return false
+        }
         var seen: Set<ReferenceKey> = []
         var next = [key]
         while let name = next.popLast(), seen.count < Limits.ancestorsMax {
             if name == own { return true }
-            guard seen.insert(name).inserted, let log = references.latest(of: name) else {
+            guard seen.insert(name).inserted, let log = references.first(of: name) else {
                 continue
             }
             for cause in try causes(of: log) {
                 switch cause {
                 case .reference(let key): next.append(key)
-                case .event(let sequence):
+                case .project: break
+                case .session(let sequence), .event(let sequence):
                     if case .queued(let key) = try self.log(sequence) { next.append(key) }
                 }
             }

@@ -6,70 +6,108 @@ internal import SpoolSQLite
 /// A crash before the commit leaves nothing, and the caller has no answer; after it, everything.
 extension SpoolStore {
     func append(_ submission: Submission) throws -> Result<Receipt, AppendRefusal> {
-        let count = submission.events.count
-        guard hasRoom(events: count, bytes: submission.bytes.count) else { return .failure(.full) }
+        guard hasRoom(events: submission.events.count, bytes: submission.bytes.count) else {
+            return .failure(.full)
+        }
         let now = clock()
         let first = EventSequence(rawValue: nextSequence)
-        let named = try submission.projects.map { try project($0) }
+        let numbers = try submission.projects.map { try project($0) }
+        var sequences: [EventSequence] = []
         var targets: [EventSequence?] = []
+        var sessionIDs: [String?] = []
+        sequences.reserveCapacity(submission.events.count)
         try submission.bytes.withUnsafeBytes { bytes in
-            for (index, draft) in submission.events.enumerated() {
-                let event = try Draft(
-                    draft, sequence: first.advanced(by: index),
-                    project: draft.project.map { named[$0] },
-                    caller: submission.caller, in: self)
-                try insert(event, bytes, at: now)
-                targets.append(event.target)
+            for draft in submission.events {
+                if let known = try repeated(draft, before: first) {
+                    sequences.append(known)
+                    targets.append(nil)
+                } else {
+                    let event = try place(
+                        draft, project: draft.project.map { numbers[$0] },
+                        caller: submission.caller)
+                    try insert(event, bytes, at: now)
+                    sequences.append(event.sequence)
+                    targets.append(event.target)
+                }
+                guard let name = draft.sessionReference else { continue }
+                while sessionIDs.count < sequences.count - 1 { sessionIDs.append(nil) }
+                sessionIDs.append(try sessionID(named: name))
             }
         }
-        nextSequence += Int64(count)
-        statements.storeNextSequence.bind(1, nextSequence)
-        try statements.storeNextSequence.run()
-        ledger.accepted += Int64(count)
-        ledger.held += Int64(count)
-        let ids = zip(submission.projects, named).map { name, project in
-            projectID(of: project, named: name)
+        try finish(accepted: Int(nextSequence - first.rawValue), of: submission.events.count)
+        let ids = zip(submission.projects, numbers).map { projectID(of: $1, named: $0) }
+        if !sessionIDs.isEmpty {
+            while sessionIDs.count < sequences.count { sessionIDs.append(nil) }
         }
-        return .success(Receipt(first: first, projectIDs: ids, targets: targets))
+        return .success(
+            Receipt(
+                sequences: sequences, projectIDs: ids, targets: targets, sessionIDs: sessionIDs))
     }
 
-    /// A draft with what only the queue knows: its place, its lane, the log it changes.
-    private struct Draft {
+    private func finish(accepted: Int, of count: Int) throws {
+        try self.count("deduplicated", count - accepted)
+        guard accepted > 0 else { return }
+        statements.storeNextSequence.bind(1, nextSequence)
+        try statements.storeNextSequence.run()
+        ledger.accepted += Int64(accepted)
+        ledger.held += Int64(accepted)
+    }
+
+    // MARK: One event
+
+    /// A draft with what only the queue knows.
+    private struct Placed {
         let draft: EventDraft
         let sequence: EventSequence
         let lane: Int64
-        let reference: ReferenceKey?
-        let target: EventSequence?
-
-        init(
-            _ draft: EventDraft, sequence: EventSequence, project: Int64?, caller: String,
-            in store: SpoolStore
-        ) throws {
-            self.draft = draft
-            self.sequence = sequence
-            var reference = draft.reference
-            var project = project
-            var target: EventSequence?
-            if draft.kind.isEffect {
-                let log = try store.target(of: draft)
-                reference = reference ?? log.key
-                project = project ?? log.project
-                target = log.sequence
-            }
-            self.reference = reference
-            self.target = target
-            let number = try project ?? store.project("caller:" + caller)
-            self.lane = try store.lane(LaneName(route: draft.kind.route, project: number))
-        }
+        var reference: ReferenceKey?
+        var target: EventSequence?
+        var flags: Int64
     }
 
-    private func insert(
-        _ event: Draft, _ bytes: UnsafeRawBufferPointer, at now: Timestamp
-    ) throws {
-        let draft = event.draft
+    /// Gives a draft its sequence, its lane, and the log it changes.
+    private func place(
+        _ draft: EventDraft, project: Int64?, caller: String
+    ) throws -> Placed {
+        let sequence = EventSequence(rawValue: nextSequence)
+        nextSequence += 1
+        var reference = draft.reference
+        var project = project
+        var target: EventSequence?
+        if draft.kind.isEffect {
+            let log = try self.target(of: draft)
+            reference = reference ?? log.key
+            project = project ?? log.project
+            target = log.sequence
+        } else if draft.kind == .session {
+            reference = identity.key(of: sequence, named: .session)
+        }
+        let number = try project ?? self.project("caller:" + caller)
+        let lane = try self.lane(LaneName(route: draft.route, project: number))
         var flags: Int64 = 0
         if draft.referenceIsMinted { flags |= EventFlag.referenceIsMinted }
         if draft.holdsProvisionalID { flags |= EventFlag.holdsProvisionalID }
+        if draft.namesLogByReference { flags |= EventFlag.namesLogByReference }
+        if draft.kind.isLog, let reference, isQueued(reference) { flags |= EventFlag.sharesName }
+        if let name = draft.sessionReference, try openSession(name, at: sequence) {
+            flags |= EventFlag.namesSession
+        }
+        return Placed(
+            draft: draft, sequence: sequence, lane: lane, reference: reference, target: target,
+            flags: flags)
+    }
+
+    private func insert(
+        _ event: Placed, _ bytes: UnsafeRawBufferPointer, at now: Timestamp
+    ) throws {
+        let draft = event.draft
+        let body = UnsafeRawBufferPointer(rebasing: bytes[draft.body])
+        let address = draft.address.map {
+            String(decoding: UnsafeRawBufferPointer(rebasing: bytes[$0]), as: UTF8.self)
+        }
+        let bound = try draft.holdsProvisionalID ? bind(draft, body, address) : nil
+        let flags = bound == nil ? event.flags : event.flags & ~EventFlag.holdsProvisionalID
+        let causes = bound?.causes ?? draft.causes
         let insert = statements.insertEvent
         insert.bind(1, event.sequence.rawValue)
         insert.bind(2, event.lane)
@@ -77,20 +115,52 @@ extension SpoolStore {
         insert.bind(4, event.reference?.rawValue)
         insert.bind(5, flags)
         insert.bind(6, now.milliseconds)
-        insert.bind(7, draft.causes.isEmpty ? nil : CauseList.encode(draft.causes))
-        insert.bind(
-            8,
-            draft.address.map {
-                String(decoding: UnsafeRawBufferPointer(rebasing: bytes[$0]), as: UTF8.self)
-            })
-        insert.bind(9, borrowing: UnsafeRawBufferPointer(rebasing: bytes[draft.body]))
-        try insert.run()
-        ledger.payloadBytes += Int64(draft.body.count)
-        if draft.kind == .log, let key = event.reference { references.insert(key, event.sequence) }
+        insert.bind(7, causes.isEmpty ? nil : CauseList.encode(causes))
+        insert.bind(8, bound?.address ?? address)
+        insert.bind(10, draft.digest?.bytes)
+        if let bound {
+            insert.bind(9, bound.body)
+            try insert.run()
+        } else {
+            insert.bind(9, borrowing: body)
+            try insert.run()
+        }
+        ledger.payloadBytes += Int64(bound?.body.count ?? body.count)
+        if draft.kind.isLog, let key = event.reference { references.insert(key, event.sequence) }
         lanes.ready(event.lane, 1, from: event.sequence, at: now)
     }
 
-    // MARK: Whose it is
+    // MARK: Ids that are known already
+
+    private struct Bound {
+        let body: [UInt8]
+        let address: String?
+        let causes: [Cause]
+    }
+
+    /// The event with upstream's ids in place of provisional ones, when all of them are known: from then
+    /// on it does not matter when they are forgotten. Nil when one is not.
+    private func bind(
+        _ draft: EventDraft, _ body: UnsafeRawBufferPointer, _ address: String?
+    ) throws -> Bound? {
+        var causes: [Cause] = []
+        for cause in draft.causes {
+            switch cause {
+            case .reference: causes.append(cause)
+            case .event(let sequence):
+                if try upstreamID(of: .log, sequence) == nil { return nil }
+            case .session(let sequence):
+                if try upstreamID(of: .session, sequence) == nil { return nil }
+            case .project(let number):
+                if try upstreamID(of: .project, number) == nil { return nil }
+            }
+        }
+        return Bound(
+            body: try swapped(body, draft.kind), address: try address.map { try swapped($0) },
+            causes: causes)
+    }
+
+    // MARK: The log an effect changes
 
     /// The log an effect changes, as far as this spool knows it.
     private func target(
@@ -98,7 +168,9 @@ extension SpoolStore {
     ) throws -> (key: ReferenceKey?, project: Int64?, sequence: EventSequence?) {
         var sequence: EventSequence?
         for case .event(let named) in draft.causes { sequence = named }
-        if sequence == nil, let key = draft.reference { sequence = references.latest(of: key) }
+        if sequence == nil, let key = draft.reference {
+            sequence = references.first(of: key) ?? recent.entries(of: key).first?.sequence
+        }
         guard let sequence else { return (nil, nil, nil) }
         let place = statements.eventPlace
         place.bind(1, sequence.rawValue)
@@ -118,6 +190,8 @@ extension SpoolStore {
         return (identity.key(of: identity.id(.log, sequence), named: .foreignID), nil, nil)
     }
 
+    // MARK: Projects and lanes
+
     /// The number of a project a caller named, given at first sight.
     private func project(_ name: String) throws -> Int64 {
         if let known = projects[name] { return known }
@@ -126,7 +200,9 @@ extension SpoolStore {
         try add.run()
         let find = try connection.prepare("SELECT number FROM project WHERE name = ?")
         find.bind(1, name)
-        guard try find.step() else { throw QueueError.damaged(connection.path, "project \(name)") }
+        guard try find.step() else {
+            throw QueueError.damaged(connection.path, "project \(name)")
+        }
         let number = find.integer(0)
         find.reset()
         if projects.count >= QueueLimits.projectsByHeartMax { projects.removeAll() }
@@ -136,7 +212,12 @@ extension SpoolStore {
 
     private func projectID(of number: Int64, named name: String) -> String {
         if name.hasPrefix("id:") { return String(name.dropFirst(3)) }
-        return projectIDs[number] ?? identity.id(.project, EventSequence(rawValue: number))
+        return projectID(of: number)
+    }
+
+    /// A project's id: upstream's once seen, else a provisional one.
+    func projectID(of number: Int64) -> String {
+        projectIDs[number] ?? identity.id(.project, EventSequence(rawValue: number))
     }
 
     /// The lane of an operation and project, numbered at first sight.
@@ -159,51 +240,4 @@ extension SpoolStore {
 enum QueueLimits {
     /// Projects whose numbers are known by heart; beyond it they are looked up again.
     static let projectsByHeartMax = 10_000
-}
-
-/// The `causes` column: a tag and eight bytes a cause.
-enum CauseList {
-    private static let referenceTag: UInt8 = 1
-    private static let eventTag: UInt8 = 2
-
-    static func encode(_ causes: [Cause]) -> [UInt8] {
-        var bytes: [UInt8] = []
-        for cause in causes {
-            switch cause {
-            case .reference(let key):
-                bytes.append(referenceTag)
-                bytes.append(integer: key.rawValue)
-            case .event(let sequence):
-                bytes.append(eventTag)
-                bytes.append(integer: sequence.rawValue)
-            }
-        }
-        return bytes
-    }
-
-    static func decode(_ bytes: UnsafeRawBufferPointer) -> [Cause] {
-        precondition(bytes.count % 9 == 0, "a cause list of \(bytes.count) bytes")
-        return stride(from: 0, to: bytes.count, by: 9).map { start in
-            let value = bytes.integer(at: start + 1)
-            switch bytes[start] {
-            case referenceTag: return .reference(ReferenceKey(rawValue: value))
-            case eventTag: return .event(EventSequence(rawValue: value))
-            default: preconditionFailure("a cause with the tag \(bytes[start])")
-            }
-        }
-    }
-}
-
-extension [UInt8] {
-    /// Appends eight bytes, little endian.
-    mutating func append(integer value: Int64) {
-        Swift.withUnsafeBytes(of: value.littleEndian) { append(contentsOf: $0) }
-    }
-}
-
-extension UnsafeRawBufferPointer {
-    /// Eight bytes, little endian.
-    func integer(at offset: Int) -> Int64 {
-        Int64(littleEndian: loadUnaligned(fromByteOffset: offset, as: Int64.self))
-    }
 }

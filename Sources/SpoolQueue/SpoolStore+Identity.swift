@@ -6,6 +6,8 @@ struct IdentityEntry {
     let sequence: EventSequence
     let key: ReferenceKey
     let id: String
+    /// What the log looked like as it came, where that was noted.
+    let digest: Digest?
 }
 
 /// The ids upstream gave: one row a delivery for every 256 neighbouring sequences it holds, so that a
@@ -19,6 +21,7 @@ extension SpoolStore {
         let blocks = Dictionary(grouping: entries) { Self.block(of: $0.sequence) }
         for (block, entries) in blocks {
             var bytes: [UInt8] = []
+            var digests: [UInt8] = []
             for entry in entries {
                 let id = Array(entry.id.utf8.prefix(Int(UInt16.max)))
                 bytes.append(UInt8(truncatingIfNeeded: entry.sequence.rawValue))
@@ -26,6 +29,7 @@ extension SpoolStore {
                 bytes.append(UInt8(id.count & 0xff))
                 bytes.append(UInt8(id.count >> 8))
                 bytes.append(contentsOf: id)
+                digests += entry.digest?.bytes ?? Array(repeating: 0, count: 16)
             }
             let insert = statements.insertIdentity
             insert.bind(1, block)
@@ -33,6 +37,7 @@ extension SpoolStore {
             insert.bind(3, now.milliseconds)
             insert.bind(4, Int64(entries.count))
             insert.bind(5, bytes)
+            insert.bind(6, digests)
             try insert.run()
             identityCount += entries.count
         }
@@ -46,13 +51,15 @@ extension SpoolStore {
         select.bind(2, destination)
         defer { select.reset() }
         while try select.step() {
-            let entries = select.blob(0) { Self.entries($0, block: block) }
+            let entries = select.blob(0) { Self.entries($0, digests: nil, block: block) }
             if let entry = entries.first(where: { $0.sequence == sequence }) { return entry }
         }
         return nil
     }
 
-    static func entries(_ bytes: UnsafeRawBufferPointer, block: Int64) -> [IdentityEntry] {
+    static func entries(
+        _ bytes: UnsafeRawBufferPointer, digests: UnsafeRawBufferPointer?, block: Int64
+    ) -> [IdentityEntry] {
         var entries: [IdentityEntry] = []
         var place = 0
         while place < bytes.count {
@@ -60,46 +67,10 @@ extension SpoolStore {
             let key = ReferenceKey(rawValue: bytes.integer(at: place + 1))
             let length = Int(bytes[place + 9]) | Int(bytes[place + 10]) << 8
             let id = String(decoding: bytes[(place + 11)..<(place + 11 + length)], as: UTF8.self)
-            entries.append(IdentityEntry(sequence: sequence, key: key, id: id))
+            let digest = digests.flatMap { Digest($0, at: entries.count * 16) }
+            entries.append(IdentityEntry(sequence: sequence, key: key, id: id, digest: digest))
             place += 11 + length
         }
         return entries
-    }
-}
-
-extension SpoolStore: CauseIndex {
-    func isQueued(_ key: ReferenceKey) -> Bool { references.count(of: key) > 0 }
-
-    func isDelivered(_ key: ReferenceKey) -> Bool { recent.contains(key) }
-
-    func isDead(_ key: ReferenceKey) throws -> Bool {
-        statements.deadLog.bind(1, key.rawValue)
-        defer { statements.deadLog.reset() }
-        return try statements.deadLog.step()
-    }
-
-    func log(_ sequence: EventSequence) throws -> LogStanding {
-        let place = statements.eventPlace
-        place.bind(1, sequence.rawValue)
-        if try place.step() {
-            defer { place.reset() }
-            guard place.integer(1) == Int64(EventKind.log.rawValue) else { return .unknown }
-            // Safety: the table's CHECK gives every log a reference.
-            return .queued(ReferenceKey(rawValue: place.optionalInteger(2)!))
-        }
-        if try identityEntry(of: sequence) != nil { return .delivered }
-        statements.deadEvent.bind(1, sequence.rawValue)
-        defer { statements.deadEvent.reset() }
-        return try statements.deadEvent.step() ? .dead : .unknown
-    }
-
-    func effect(on key: ReferenceKey, before sequence: EventSequence) throws -> PriorEffect? {
-        let prior = statements.priorEffect
-        prior.bind(1, key.rawValue)
-        prior.bind(2, sequence.rawValue)
-        defer { prior.reset() }
-        guard try prior.step() else { return nil }
-        guard let kind = EventKind(rawValue: Int(prior.integer(1))) else { return nil }
-        return PriorEffect(sequence: EventSequence(rawValue: prior.integer(0)), kind: kind)
     }
 }

@@ -96,7 +96,7 @@ extension SpoolStore {
             let row = EventRow(ready, column: 1, sequence: sequence, lane: lane)
             let standing = try DependencyOrder.standing(
                 of: row.causalFacts, at: now, batch: fill.feedback, in: self)
-            guard case .ready(let namesUnknownLog) = standing else {
+            guard case .ready(let namesUnknownLog) = standing, !isAmbiguous(row) else {
                 findings.append(Finding(row: row, standing: standing))
                 fill.misses += 1
                 last = sequence
@@ -142,42 +142,48 @@ extension SpoolStore {
         return true
     }
 
-    /// Copies a row's body, provisional ids swapped, behind `bytes`.
+    /// Copies a row's body behind `bytes`, provisional ids and references swapped as far as known.
     private func leasedEvent(
         _ statement: Statement, column: Int32, _ row: EventRow, namesUnknownLog: Bool,
         bytes: inout [UInt8]
     ) throws -> LeasedEvent {
         let start = bytes.count
-        if row.flags & EventFlag.holdsProvisionalID != 0 {
-            let ids = try resolved(row.causes)
-            statement.blob(column) { body in
-                ProvisionalSwap.append(
-                    body, kind: row.kind, to: &bytes,
-                    resolve: { thing, sequence in thing == .log ? ids[sequence] : nil },
-                    identity: identity)
+        let holdsID = row.flags & EventFlag.holdsProvisionalID != 0
+        var unresolved: String?
+        if row.flags & EventFlag.namesLogByReference != 0 {
+            unresolved = try statement.blob(column) { body in
+                try appendResolving(body, row, to: &bytes)
             }
+        } else if holdsID {
+            try statement.blob(column) { try swap($0, row.kind, into: &bytes) }
         } else {
             statement.blob(column) { bytes.append(contentsOf: $0) }
         }
         return LeasedEvent(
             sequence: row.sequence, kind: row.kind, lane: row.lane, body: start..<bytes.count,
-            address: row.address, acceptedAt: row.acceptedAt, attempts: row.attempts,
-            isAskable: isAskable(row), namesUnknownLog: namesUnknownLog)
+            address: holdsID ? try row.address.map { try swapped($0) } : row.address,
+            acceptedAt: row.acceptedAt, attempts: row.attempts, isAskable: isAskable(row),
+            namesUnknownLog: namesUnknownLog, unresolvedReference: unresolved)
     }
 
-    /// The upstream ids of the logs an event names, as far as they are known.
-    private func resolved(_ causes: [Cause]) throws -> [EventSequence: String] {
-        var ids: [EventSequence: String] = [:]
-        for case .event(let sequence) in causes {
-            ids[sequence] = try identityEntry(of: sequence)?.id
+    /// Copies a body that names its log by reference, with the id in its place where one log of that name
+    /// is known. Else the body stays as it is, and the reference is returned.
+    private func appendResolving(
+        _ body: UnsafeRawBufferPointer, _ row: EventRow, to bytes: inout [UInt8]
+    ) throws -> String? {
+        let known = row.reference.map { recent.entries(of: $0) } ?? []
+        if let log = known.first, let id = try identityEntry(of: log.sequence)?.id {
+            ReferenceSwap.append(body, kind: row.kind, id: id, to: &bytes)
+            return nil
         }
-        return ids
+        bytes.append(contentsOf: body)
+        return LogFacts(body)?.referenceID
     }
 
     /// Whether a question by reference can only find this log: the reference is the daemon's own, or no
     /// other log with it was accepted, as far as is remembered.
     private func isAskable(_ row: EventRow) -> Bool {
-        guard row.kind == .log, let key = row.reference else { return false }
+        guard row.kind.isLog, let key = row.reference else { return false }
         if row.flags & EventFlag.referenceIsMinted != 0 { return true }
         return references.count(of: key) == 1 && !recent.contains(key)
     }
@@ -196,7 +202,10 @@ extension SpoolStore {
             let sequence = finding.row.sequence
             lanes.unready(finding.row.lane, 1)
             switch finding.standing {
-            case .ready: preconditionFailure("a ready event among the findings")
+            case .ready:
+                try bury(
+                    finding.row.held(bodyBytes: finding.row.bodyBytes), reason: .referenceAmbiguous,
+                    status: nil, words: "", at: now)
             case .waits(let key):
                 if try isOwnAncestor(finding.row, waitingFor: key) {
                     try bury(
@@ -221,6 +230,13 @@ extension SpoolStore {
                     words: "", at: now)
             }
         }
+    }
+
+    private func isAmbiguous(_ row: EventRow) -> Bool {
+        guard row.flags & EventFlag.namesLogByReference != 0, let key = row.reference else {
+            return false
+        }
+        return recent.entries(of: key).count > 1
     }
 
     // MARK: Writing the lease
@@ -305,9 +321,11 @@ struct EventRow {
     let acceptedAt: Timestamp
     let causes: [Cause]
     let address: String?
+    let digest: Digest?
     let bodyBytes: Int
 
-    /// Reads kind, reference, flags, attempts, accepted_at, causes, address and body from `column` on.
+    /// Reads kind, reference, flags, attempts, accepted_at, causes, address, body and digest from
+    /// `column` on.
     init(_ row: Statement, column: Int32, sequence: EventSequence, lane: Int64) {
         guard let kind = EventKind(rawValue: Int(row.integer(column))) else {
             preconditionFailure("event \(sequence.rawValue) has no known kind")
@@ -320,8 +338,9 @@ struct EventRow {
         attempts = Int(row.integer(column + 3))
         acceptedAt = Timestamp(milliseconds: row.integer(column + 4))
         causes = row.isNull(column + 5) ? [] : row.blob(column + 5, CauseList.decode)
-        address = kind == .update ? row.text(column + 6) : nil
+        address = row.optionalText(column + 6)
         bodyBytes = row.blob(column + 7) { $0.count }
+        digest = row.blob(column + 8) { Digest($0) }
     }
 
     var causalFacts: CausalFacts {
@@ -332,22 +351,7 @@ struct EventRow {
 
     func held(bodyBytes: Int) -> HeldEvent {
         HeldEvent(
-            sequence: sequence, lane: lane, kind: kind, reference: reference, bodyBytes: bodyBytes)
-    }
-}
-
-/// The `events` column of `lease`.
-enum SequenceList {
-    static func encode(_ sequences: [EventSequence]) -> [UInt8] {
-        var bytes: [UInt8] = []
-        bytes.reserveCapacity(sequences.count * 8)
-        for sequence in sequences { bytes.append(integer: sequence.rawValue) }
-        return bytes
-    }
-
-    static func decode(_ bytes: UnsafeRawBufferPointer) -> [EventSequence] {
-        stride(from: 0, to: bytes.count, by: 8).map {
-            EventSequence(rawValue: bytes.integer(at: $0))
-        }
+            sequence: sequence, lane: lane, kind: kind, reference: reference, flags: flags,
+            digest: digest, bodyBytes: bodyBytes)
     }
 }

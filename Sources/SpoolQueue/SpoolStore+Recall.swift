@@ -91,7 +91,7 @@ extension SpoolStore {
             "SELECT lane, hold, sequence, reference, kind FROM event ORDER BY lane, hold, sequence")
         while try rows.step() {
             let sequence = EventSequence(rawValue: rows.integer(2))
-            if rows.integer(4) == Int64(EventKind.log.rawValue) {
+            if EventKind(rawValue: Int(rows.integer(4)))?.isLog == true {
                 references.insert(ReferenceKey(rawValue: rows.integer(3)), sequence)
             }
             let isReady = rows.integer(1) == 0 && !leased.contains(sequence.rawValue)
@@ -103,14 +103,17 @@ extension SpoolStore {
         identityCount = Int(
             try connection.integer("SELECT coalesce(sum(count), 0) FROM identity") ?? 0)
         let rows = try connection.prepare(
-            "SELECT block, entries FROM identity WHERE destination = ? ORDER BY id DESC")
+            "SELECT block, entries, digests FROM identity WHERE destination = ? ORDER BY id DESC")
         rows.bind(1, destination)
-        var newest: [ReferenceKey] = []
+        var newest: [IdentityEntry] = []
         while newest.count < Limits.recentReferencesMax, try rows.step() {
-            newest += rows.blob(1) { Self.entries($0, block: rows.integer(0)) }.map(\.key)
+            newest += rows.blob(1) { entries in
+                rows.blob(2) { Self.entries(entries, digests: $0, block: rows.integer(0)) }
+                    .reversed()
+            }
         }
         rows.reset()
-        for key in newest.reversed() { recent.insert(key) }
+        for entry in newest.reversed() { recent.insert(entry.key, entry.sequence, entry.digest) }
     }
 
     /// Finds the names that are waited for and whose log has left: a crash came between the
@@ -124,10 +127,19 @@ extension SpoolStore {
             "SELECT min(waits_on) FROM event WHERE waits_on IS NOT NULL")
         while let name = last {
             let key = ReferenceKey(rawValue: name)
-            if !isQueued(key), isDelivered(key) { wakes.append(key) }
+            if try !isWaitedForRightly(key) { wakes.append(key) }
             next.bind(1, name)
             last = try next.step() ? next.integer(0) : nil
             next.reset()
         }
+    }
+
+    /// Whether what goes by a name is still in the queue: a log, a session, or an effect before another.
+    private func isWaitedForRightly(_ key: ReferenceKey) throws -> Bool {
+        if isQueued(key) { return true }
+        statements.effectsOf.bind(1, key.rawValue)
+        statements.effectsOf.bind(2, 1)
+        defer { statements.effectsOf.reset() }
+        return try statements.effectsOf.step()
     }
 }

@@ -22,7 +22,7 @@ extension SpoolStore {
         if settlement.routeAnswered { try rememberAnswer(of: lease.route) }
         if let calibration = settlement.calibration { try remember(calibration) }
         try deliver(
-            settlement.delivered.map { (take($0.sequence), $0.id, $0.projectID) }, at: now)
+            settlement.delivered.map { Arrival(event: take($0.sequence), answer: $0) }, at: now)
         for returned in settlement.returned {
             try release(take(returned.sequence), returned, at: now)
         }
@@ -40,36 +40,58 @@ extension SpoolStore {
 
     // MARK: Delivered
 
-    private func deliver(
-        _ delivered: [(event: HeldEvent, id: String, projectID: String?)], at now: Timestamp
-    ) throws {
+    private struct Arrival {
+        let event: HeldEvent
+        let answer: Settlement.Delivered
+    }
+
+    private func deliver(_ delivered: [Arrival], at now: Timestamp) throws {
         guard !delivered.isEmpty else { return }
-        let logs = delivered.filter { $0.event.kind == .log }
-        if let last = logs.last { try rememberReference(of: last.event.sequence) }
-        try rememberIDs(
-            logs.compactMap { log in
-                log.event.reference.map {
-                    IdentityEntry(sequence: log.event.sequence, key: $0, id: log.id)
-                }
-            }, at: now)
-        var projectsSeen: Set<Int64> = []
-        for log in logs {
-            let project = lanes[log.event.lane].project
-            guard let id = log.projectID, projectsSeen.insert(project).inserted else { continue }
-            try remember(projectID: id, of: project)
+        let logs = delivered.filter(\.event.kind.isLog)
+        if let last = logs.last(where: { $0.event.kind == .log }) {
+            try rememberReference(of: last.event.sequence)
         }
+        try rememberIDs(
+            delivered.compactMap { arrival in
+                guard !arrival.event.kind.isEffect, let key = arrival.event.reference else {
+                    return nil
+                }
+                return IdentityEntry(
+                    sequence: arrival.event.sequence, key: key, id: arrival.answer.id,
+                    digest: arrival.event.digest)
+            }, at: now)
+        try learn(from: logs)
         try delete(delivered.map(\.event))
         ledger.held -= Int64(delivered.count)
         ledger.delivered += Int64(delivered.count)
-        for (event, _, _) in delivered {
+        for arrival in delivered {
+            let event = arrival.event
             leased.remove(event.sequence.rawValue)
-            if event.kind == .log, let key = event.reference { recent.insert(key) }
+            watches.note(event.sequence, arrival.answer.id)
+            if event.kind.isLog, let key = event.reference {
+                recent.insert(key, event.sequence, event.digest)
+            }
             try depart(event)
         }
     }
 
+    /// Keeps the ids of projects and sessions that came with logs.
+    private func learn(from logs: [Arrival]) throws {
+        var projectsSeen: Set<Int64> = []
+        for log in logs {
+            if log.event.flags & EventFlag.namesSession != 0, let id = log.answer.sessionID {
+                try learnSession(id, firstNamedBy: log.event.sequence)
+            }
+            let project = lanes[log.event.lane].project
+            guard let id = log.answer.projectID, projectsSeen.insert(project).inserted else {
+                continue
+            }
+            try remember(projectID: id, of: project)
+        }
+    }
+
     /// Deletes rows, neighbours together.
-    private func delete(_ events: [HeldEvent]) throws {
+    func delete(_ events: [HeldEvent]) throws {
         let sequences = events.map(\.sequence.rawValue).sorted()
         var start = 0
         for place in sequences.indices {
@@ -87,14 +109,23 @@ extension SpoolStore {
         for event in events { ledger.payloadBytes -= Int64(event.bodyBytes) }
     }
 
-    /// An event has left the queue, delivered or dead: whoever waited for it may be looked at again.
-    private func depart(_ event: HeldEvent) throws {
+    /// An event has left the queue: whoever waited for it may be looked at again.
+    func depart(_ event: HeldEvent) throws {
+        if event.kind.isLog { wakeProject(of: event) }
         guard let key = event.reference else { return }
-        if event.kind == .log {
+        if event.kind.isLog {
             guard references.remove(key) == 0 else { return }
-            wakes.append(key)
         }
+        if !event.kind.isEffect { wakes.append(key) }
         try wakeEffects(of: key)
+    }
+
+    /// Whoever waits for upstream's id of a project looks again whenever a log of it has left.
+    private func wakeProject(of event: HeldEvent) {
+        guard waitingCount > 0 else { return }
+        let number = EventSequence(rawValue: lanes[event.lane].project)
+        let key = identity.key(of: number, named: .project)
+        if wakes.last != key { wakes.append(key) }
     }
 
     // MARK: Back to the queue
@@ -138,6 +169,7 @@ extension SpoolStore {
         try delete([event])
         ledger.held -= 1
         ledger.dead += 1
+        watches.note(event.sequence, nil)
         try depart(event)
     }
 
@@ -219,7 +251,10 @@ extension Route {
         switch self {
         case .postLogs: "log"
         case .postFeedback: "feedback"
-        case .patchLogByReference: "update"
+        case .patchLog, .patchLogByReference: "update"
+        case .postSession: "session"
+        case .postEvaluationLog: "evaluation_log"
+        case .postEvaluationResult: "evaluation_result"
         }
     }
 }

@@ -21,6 +21,8 @@ final class SpoolStore: GroupState {
     let settings: QueueSettings
     let clock: @Sendable () -> Timestamp
     private let ring: @Sendable () -> Void
+    /// Who waits for deliveries; outlives the store, which is made anew after a failure.
+    let watches: DeliveryWatches
 
     var ledger: Ledger
     var nextSequence: Int64
@@ -59,7 +61,8 @@ final class SpoolStore: GroupState {
     /// Opens the file, creating it with a random epoch and secret when it is new.
     init(
         path: String, destination url: String, settings: QueueSettings,
-        clock: @escaping @Sendable () -> Timestamp, ring: @escaping @Sendable () -> Void = {}
+        clock: @escaping @Sendable () -> Timestamp,
+        watches: DeliveryWatches = DeliveryWatches(), ring: @escaping @Sendable () -> Void = {}
     ) throws {
         connection = try DurableFile.open(
             path: path, applicationID: QueueSchema.applicationID,
@@ -68,6 +71,7 @@ final class SpoolStore: GroupState {
         self.settings = settings
         self.clock = clock
         self.ring = ring
+        self.watches = watches
         try connection.execute(
             """
             INSERT OR IGNORE INTO spool
@@ -96,6 +100,7 @@ final class SpoolStore: GroupState {
     // MARK: Transactions
 
     func begin() throws {
+        watches.forget()
         try statements.begin.run()
     }
 
@@ -129,6 +134,7 @@ final class SpoolStore: GroupState {
     /// Tells the sender, once, that something is due: at the end of every group, because the group's own
     /// commit may have woken somebody.
     func rest() {
+        watches.tell()
         if hasNews() { ring() }
     }
 
@@ -168,6 +174,8 @@ struct HeldEvent {
     let lane: Int64
     let kind: EventKind
     let reference: ReferenceKey?
+    let flags: Int64
+    let digest: Digest?
     let bodyBytes: Int
 }
 
@@ -175,4 +183,9 @@ struct HeldEvent {
 enum EventFlag {
     static let referenceIsMinted: Int64 = 1
     static let holdsProvisionalID: Int64 = 2
+    static let namesLogByReference: Int64 = 4
+    /// An older log in the queue had the same name when this one was accepted.
+    static let sharesName: Int64 = 8
+    /// The first log that named its session by session_reference_id.
+    static let namesSession: Int64 = 16
 }

@@ -30,6 +30,13 @@ final class Statements {
     let wakeChildren: Statement
     let effectsOf: Statement
     let release: Statement
+    let sharedLogs: Statement
+    let eventDigest: Statement
+    let findSession: Statement
+    let insertSession: Statement
+    let sessionByReference: Statement
+    let learnSession: Statement
+    let laneHasEvents: Statement
     let nextTimed: Statement
     let storeReferences: Statement
 
@@ -46,17 +53,17 @@ final class Statements {
         insertEvent = try prepare(
             """
             INSERT INTO event (sequence, lane, kind, hold, reference, flags, attempts, accepted_at,
-            causes, address, body) VALUES (?, ?, ?, 0, ?, ?, 0, ?, ?, ?, ?)
+            causes, address, body, digest) VALUES (?, ?, ?, 0, ?, ?, 0, ?, ?, ?, ?, ?)
             """)
         readyEvents = try prepare(
             """
-            SELECT sequence, kind, reference, flags, attempts, accepted_at, causes, address, body
-            FROM event WHERE lane = ? AND hold = 0 AND sequence > ? ORDER BY sequence
+            SELECT sequence, kind, reference, flags, attempts, accepted_at, causes, address, body,
+            digest FROM event WHERE lane = ? AND hold = 0 AND sequence > ? ORDER BY sequence
             """)
         eventPlace = try prepare("SELECT lane, kind, reference FROM event WHERE sequence = ?")
         eventBody = try prepare(
             """
-            SELECT lane, kind, reference, flags, attempts, accepted_at, causes, address, body
+            SELECT lane, kind, reference, flags, attempts, accepted_at, causes, address, body, digest
             FROM event WHERE sequence = ?
             """)
         waiter = try prepare("SELECT 1 FROM event WHERE waits_on = ? LIMIT 1")
@@ -71,8 +78,8 @@ final class Statements {
         identities = try prepare("SELECT entries FROM identity WHERE block = ? AND destination = ?")
         insertIdentity = try prepare(
             """
-            INSERT INTO identity (block, destination, delivered_at, count, entries)
-            VALUES (?, ?, ?, ?, ?)
+            INSERT INTO identity (block, destination, delivered_at, count, entries, digests)
+            VALUES (?, ?, ?, ?, ?, ?)
             """)
         holdForName = try prepare("UPDATE event SET hold = 1, waits_on = ? WHERE sequence = ?")
         holdForTime = try prepare(
@@ -84,8 +91,10 @@ final class Statements {
         deleteRange = try prepare("DELETE FROM event WHERE sequence BETWEEN ? AND ?")
         bury = try prepare(
             """
-            INSERT INTO dead SELECT sequence, lane, kind, reference, flags, attempts, accepted_at,
-            causes, address, body, ?, ?, ?, ? FROM event WHERE sequence = ?
+            INSERT INTO dead (died_at, reason, status, words, sequence, lane, kind, reference, flags,
+            attempts, accepted_at, causes, address, body, digest)
+            SELECT ?, ?, ?, ?, sequence, lane, kind, reference, flags, attempts, accepted_at, causes,
+            address, body, digest FROM event WHERE sequence = ?
             """)
         insertLease = try prepare(
             "INSERT INTO lease (destination, operation, state, events) VALUES (?, ?, ?, ?)")
@@ -99,7 +108,7 @@ final class Statements {
             """)
         wakeChildren = try prepare(
             """
-            SELECT sequence, lane, 1 FROM event WHERE waits_on = ? AND kind = 1
+            SELECT sequence, lane, 1 FROM event WHERE waits_on = ? AND kind IN (1, 4, 5)
             ORDER BY sequence LIMIT ?
             """)
         effectsOf = try prepare(
@@ -107,6 +116,19 @@ final class Statements {
             SELECT sequence, lane, kind, waits_on FROM event WHERE reference = ? AND kind IN (2, 3, 6)
             ORDER BY sequence LIMIT ?
             """)
+        sharedLogs = try prepare(
+            """
+            SELECT sequence, digest FROM event WHERE reference = ? AND flags >= 8
+            ORDER BY sequence
+            """)
+        eventDigest = try prepare("SELECT digest FROM event WHERE sequence = ? AND reference = ?")
+        findSession = try prepare("SELECT upstream_id FROM session WHERE sequence = ?")
+        insertSession = try prepare(
+            "INSERT INTO session (sequence, destination, name) VALUES (?, ?, ?)")
+        sessionByReference = try prepare(
+            "SELECT sequence, upstream_id FROM session WHERE name = ? AND destination = ?")
+        learnSession = try prepare("UPDATE session SET upstream_id = ? WHERE sequence = ?")
+        laneHasEvents = try prepare("SELECT 1 FROM event WHERE lane = ? LIMIT 1")
         nextTimed = try prepare(
             "SELECT min(not_before) FROM event WHERE not_before IS NOT NULL")
         storeReferences = try prepare("UPDATE destination SET reference_list = ? WHERE id = ?")

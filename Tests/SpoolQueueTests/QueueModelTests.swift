@@ -60,6 +60,7 @@ private struct QueueModel {
     func cause(of event: Event) -> CauseState {
         switch event.event.cause {
         case nil: return .none
+        case .project: return .unknown
         case .event(let sequence):
             guard let log = events[sequence] else { return .unknown }
             // Waiters wait for the name, so another log of that name holds them too.
@@ -86,7 +87,7 @@ private struct QueueModel {
 
     private func parents(of event: Event) -> [Event] {
         switch event.event.cause {
-        case nil: []
+        case nil, .project: []
         case .event(let sequence): events[sequence].map { logs(named: $0.name) } ?? []
         case .reference(let name): logs(named: name)
         }
@@ -178,7 +179,7 @@ private struct ModelRun {
         switch event.cause {
         case .reference(let name): return name
         case .event(let log): return model.events[log]?.name ?? "lost \(log.rawValue)"
-        case nil: return "none \(sequence.rawValue)"
+        case nil, .project: return "none \(sequence.rawValue)"
         }
     }
 

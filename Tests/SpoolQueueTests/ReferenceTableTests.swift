@@ -33,32 +33,56 @@ struct ReferenceTableTests {
         }
     }
 
-    @Test("gives the latest log of a name until the last of them has left")
-    func givesTheLatest() {
+    @Test("gives the first log of a name until the last of them has left")
+    func givesTheFirst() {
         var table = ReferenceTable()
         let key = ReferenceKey(rawValue: 7)
-        #expect(table.latest(of: key) == nil)
+        #expect(table.first(of: key) == nil)
         table.insert(key, EventSequence(rawValue: 3))
         table.insert(key, EventSequence(rawValue: 9))
-        #expect(table.latest(of: key) == EventSequence(rawValue: 9))
+        #expect(table.first(of: key) == EventSequence(rawValue: 3))
         #expect(table.remove(key) == 1)
         #expect(table.remove(key) == 0)
-        #expect(table.latest(of: key) == nil)
+        #expect(table.first(of: key) == nil)
     }
 }
 
 @Suite("The names delivered last")
 struct RecentReferencesTests {
+    private func sequence(_ number: Int) -> EventSequence {
+        EventSequence(rawValue: Int64(number))
+    }
+
     @Test("are forgotten oldest first, and only when their last mention goes")
     func forgetsTheOldest() {
         var recent = RecentReferences(capacity: 3)
         let keys = (0..<4).map { ReferenceKey(rawValue: Int64($0)) }
-        for key in [keys[0], keys[1], keys[0], keys[2]] { recent.insert(key) }
+        for (number, key) in [keys[0], keys[1], keys[0], keys[2]].enumerated() {
+            recent.insert(key, sequence(number), nil)
+        }
         #expect(recent.contains(keys[0]))
-        recent.insert(keys[3])
+        recent.insert(keys[3], sequence(4), nil)
         #expect(!recent.contains(keys[1]))
         #expect(recent.contains(keys[0]))
-        recent.insert(keys[3])
+        recent.insert(keys[3], sequence(5), nil)
         #expect(!recent.contains(keys[0]))
+        #expect(recent.entries(of: keys[3]).map(\.sequence) == [sequence(5), sequence(4)])
+    }
+
+    @Test("agree with a list of the last ones", arguments: 1...4)
+    func agreesWithAList(seed: UInt64) {
+        var random = SeededRandom(seed: seed)
+        var recent = RecentReferences(capacity: 50)
+        var model: [(Int64, Int)] = []
+        for number in 0..<2000 {
+            let name = Int64.random(in: 0..<20, using: &random)
+            recent.insert(ReferenceKey(rawValue: name), sequence(number), nil)
+            model = Array((model + [(name, number)]).suffix(50))
+            let probe = Int64.random(in: 0..<20, using: &random)
+            let expected = model.filter { $0.0 == probe }.map { sequence($0.1) }.reversed()
+            let found = recent.entries(of: ReferenceKey(rawValue: probe)).map(\.sequence)
+            #expect(found == Array(expected))
+            #expect(recent.contains(ReferenceKey(rawValue: probe)) == !found.isEmpty)
+        }
     }
 }

@@ -1,5 +1,6 @@
 import Foundation
 import SpoolCore
+import SpoolSQLite
 import SpoolTestKit
 
 @testable import SpoolQueue
@@ -24,6 +25,20 @@ final class TestSpool {
     deinit {
         store = nil
         try? FileManager.default.removeItem(atPath: directory)
+    }
+
+    /// A spool whose file an earlier version of the program wrote.
+    init(upTo version: Int, fill: (Connection) throws -> Void) throws {
+        directory =
+            FileManager.default.temporaryDirectory
+            .appending(path: "spool-\(UUID().uuidString)").path
+        try FileManager.default.createDirectory(
+            atPath: directory, withIntermediateDirectories: true)
+        let connection = try DurableFile.open(
+            path: directory + "/spool.db", applicationID: QueueSchema.applicationID,
+            migrations: Array(QueueSchema.migrations.prefix(version)))
+        try fill(connection)
+        try open()
     }
 
     private func open() throws {
@@ -58,9 +73,12 @@ final class TestSpool {
 
     @discardableResult
     func append(_ events: [TestEvent]) throws -> [EventSequence] {
+        try receipt(events).sequences
+    }
+
+    func receipt(_ events: [TestEvent]) throws -> Receipt {
         let submission = TestEvent.submission(events, identity: store.identity)
-        let receipt = try commit { try $0.append(submission) }.get()
-        return events.indices.map { receipt.first.advanced(by: $0) }
+        return try commit { try $0.append(submission) }.get()
     }
 
     /// The next batch, or nil.
@@ -70,10 +88,12 @@ final class TestSpool {
     }
 
     /// Settles every event of a lease as delivered, under ids made of its sequence.
-    func deliver(_ lease: Lease) throws {
+    func deliver(_ lease: Lease, session: String? = nil) throws {
         var settlement = Settlement(lease: lease.id)
         settlement.delivered = lease.events.map {
-            .init(sequence: $0.sequence, id: "data_up\($0.sequence.rawValue)", projectID: "pr_up")
+            .init(
+                sequence: $0.sequence, id: "data_up\($0.sequence.rawValue)", projectID: "pr_up",
+                sessionID: session)
         }
         settlement.routeAnswered = true
         try commit { try $0.settle(settlement) }
@@ -111,10 +131,19 @@ struct TestEvent {
     /// For a log its parent, for an effect its target.
     var cause: CauseName?
     var text = "hello"
+    var session: SessionName?
+    /// Whether a repetition is to be recognised.
+    var isRecognised = false
 
     enum CauseName {
         case reference(String)
         case event(EventSequence)
+        case project(EventSequence)
+    }
+
+    enum SessionName {
+        case reference(String)
+        case provisional(EventSequence)
     }
 
     static func log(
@@ -136,6 +165,16 @@ struct TestEvent {
 
     static func feedback(on log: EventSequence, text: String = "good") -> TestEvent {
         TestEvent(kind: .feedback, project: nil, cause: .event(log), text: text)
+    }
+
+    static func feedback(onReference name: String) -> TestEvent {
+        TestEvent(kind: .feedback, project: nil, cause: .reference(name), text: "good")
+    }
+
+    static let newSession = TestEvent(kind: .session, project: nil)
+
+    static func result(on log: EventSequence) -> TestEvent {
+        TestEvent(kind: .evaluationResult, project: nil, cause: .event(log))
     }
 
     /// What the decoder at the door makes of such events.
@@ -166,18 +205,46 @@ struct TestEvent {
             draft.referenceIsMinted = reference == nil
             members.append("\"reference_id\":\"\(name)\"")
         }
+        switch session {
+        case .reference(let name):
+            draft.sessionReference = identity.key(of: name, named: .sessionReference)
+            members.append("\"session_reference_id\":\"\(name)\"")
+        case .provisional(let sequence):
+            draft.causes.append(.session(sequence))
+            draft.holdsProvisionalID = true
+            members.append("\"session_id\":\"\(identity.id(.session, sequence))\"")
+        case nil: break
+        }
         switch cause {
         case .reference(let name):
             let key = identity.key(of: name, named: .reference)
-            draft.causes = [.reference(key)]
+            draft.causes.append(.reference(key))
             if kind.isEffect { draft.reference = key }
             if kind == .log { members.append("\"parent_reference_id\":\"\(name)\"") }
+            if kind == .feedback {
+                draft.namesLogByReference = true
+                members.append("\"reference_id\":\"\(name)\"")
+            }
         case .event(let sequence):
-            draft.causes = [.event(sequence)]
+            draft.causes.append(.event(sequence))
             draft.holdsProvisionalID = true
-            let key = kind == .log ? "parent_id" : "data_id"
+            let key =
+                switch kind {
+                case .feedback: "data_id"
+                case .evaluationResult: "log_id"
+                default: "parent_id"
+                }
             members.append("\"\(key)\":\"\(identity.id(.log, sequence))\"")
+        case .project(let number):
+            draft.causes.append(.project(number))
+            draft.holdsProvisionalID = true
+            members.append("\"project_id\":\"\(identity.id(.project, number))\"")
         case nil: break
+        }
+        if kind == .evaluationResult {
+            let start = submission.bytes.count
+            submission.bytes += Array("ev_1".utf8)
+            draft.address = start..<submission.bytes.count
         }
         if kind == .update, case .reference(let name) = cause {
             let start = submission.bytes.count
@@ -187,6 +254,9 @@ struct TestEvent {
         let start = submission.bytes.count
         submission.bytes += Array("{\(members.joined(separator: ","))}".utf8)
         draft.body = start..<submission.bytes.count
+        if isRecognised {
+            draft.digest = submission.bytes[draft.body].withUnsafeBytes { identity.digest(of: $0) }
+        }
         submission.events.append(draft)
     }
 }

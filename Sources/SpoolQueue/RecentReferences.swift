@@ -1,0 +1,57 @@
+internal import SpoolCore
+
+/// The logs delivered last, by name: a child of one of them never waits, feedback by reference finds its
+/// id, and a repeated request is recognised.
+///
+/// A ring; entries of one name are chained from the youngest to the oldest.
+struct RecentReferences {
+    /// A delivered log.
+    struct Entry {
+        let key: ReferenceKey
+        let sequence: EventSequence
+        let digest: Digest?
+        /// The number of the next older entry of the same name, which may have been overwritten; -1: none.
+        fileprivate let older: Int
+    }
+
+    private var ring: [Entry] = []
+    /// How many entries were ever inserted: entry `n` is in slot `n % capacity`.
+    private var inserted = 0
+    /// The number of the youngest entry of each name.
+    private var youngest: [ReferenceKey: Int] = [:]
+    private let capacity: Int
+
+    init(capacity: Int) {
+        self.capacity = capacity
+    }
+
+    func contains(_ key: ReferenceKey) -> Bool {
+        youngest[key] != nil
+    }
+
+    /// The logs of a name, the youngest first.
+    func entries(of key: ReferenceKey) -> [Entry] {
+        var found: [Entry] = []
+        var number = youngest[key] ?? -1
+        while number >= 0, number >= inserted - ring.count {
+            let entry = ring[number % capacity]
+            found.append(entry)
+            number = entry.older
+        }
+        return found
+    }
+
+    mutating func insert(_ key: ReferenceKey, _ sequence: EventSequence, _ digest: Digest?) {
+        let number = inserted
+        inserted += 1
+        if ring.count == capacity { forget(number - capacity) }
+        let entry = Entry(key: key, sequence: sequence, digest: digest, older: youngest[key] ?? -1)
+        if ring.count < capacity { ring.append(entry) } else { ring[number % capacity] = entry }
+        youngest[key] = number
+    }
+
+    private mutating func forget(_ number: Int) {
+        let key = ring[number % capacity].key
+        if youngest[key] == number { youngest[key] = nil }
+    }
+}
