@@ -41,7 +41,7 @@ struct Calibrator: Sendable {
     mutating func delivered(
         _ open: OpenLease, places: [Int], settings: SenderSettings, at now: Instant
     ) {
-        guard settings.inDoubt == .ask, result != .ask, open.kind == .log else { return }
+        guard settings.inDoubt == .ask, result != .ask, open.kind.isLog else { return }
         for place in places.suffix(Examination.deliveriesMax) {
             guard let reference = open.facts(of: place)?.referenceID else { continue }
             learned(reference, settings: settings, at: now)

@@ -54,8 +54,7 @@ public final class HTTPTransport: Transport {
         self.loop = group.next()
         self.address = address
         var headers = HTTPHeaders([
-            ("Content-Type", "application/json"), ("Accept", "application/json"),
-            ("User-Agent", "loopspool/\(version)"),
+            ("Accept", "application/json"), ("User-Agent", "loopspool/\(version)"),
         ])
         if let host = address.host { headers.add(name: "Host", value: host) }
         if let key { headers.add(name: "X-API-KEY", value: key) }
@@ -66,11 +65,17 @@ public final class HTTPTransport: Transport {
     public func exchange(
         _ request: UpstreamRequest, _ done: @escaping @Sendable (UpstreamOutcome) -> Void
     ) {
+        var headers = headers
+        var body: HTTPClient.Body?
+        if !request.body.isEmpty {
+            headers.add(name: "Content-Type", value: "application/json")
+            body = .byteBuffer(ByteBuffer(bytes: request.body))
+        }
         let prepared: HTTPClient.Request
         do {
             prepared = try HTTPClient.Request(
                 url: address.prefix + request.target, method: HTTPMethod(rawValue: request.method),
-                headers: headers, body: .byteBuffer(ByteBuffer(bytes: request.body)))
+                headers: headers, body: body)
         } catch {
             return done(.notSent(reason: "\(address)\(request.target) is no URL: \(error)"))
         }

@@ -6,16 +6,32 @@ struct OpenLease: Sendable {
 
     /// The states, and the moves out of them.
     enum Phase: Sendable {
+        /// Nothing of it was sent. Upstream is asked first for the ids of logs that its events name by
+        /// reference, if there are any. → `sending`, `settling`.
+        case resolving(Resolving)
         /// A request with some or all of its open events is under way; `rest` is the doubt about the
         /// others. → `settling`, `inDoubt`.
         case sending(rest: Doubt?)
         /// Nobody knows whether its open events arrived. → `sending`, `settling`.
         case inDoubt(Doubt)
-        /// A settlement waits for its commit. Committed → closed, or `inDoubt` with what is still open;
+        /// A settlement waits for its commit. Committed → closed, or `then` with what is still open;
         /// refused by the disk → `unsettled`.
-        case settling(Settlement, then: Doubt)
+        case settling(Settlement, then: Remainder)
         /// The disk refused the settlement. → `settling`, with the same settlement, at `again`.
-        case unsettled(Settlement, then: Doubt, again: Instant)
+        case unsettled(Settlement, then: Remainder, again: Instant)
+    }
+
+    /// What is left to do about events that a settlement does not name.
+    enum Remainder: Sendable {
+        case inDoubt(Doubt)
+        case resolving(Resolving)
+
+        var phase: Phase {
+            switch self {
+            case .inDoubt(let doubt): .inDoubt(doubt)
+            case .resolving(let resolving): .resolving(resolving)
+            }
+        }
     }
 
     /// What is known about events that may have arrived.
@@ -47,15 +63,20 @@ struct OpenLease: Sendable {
 
     var lanes: Set<Int64> { Set(lease.events.map(\.lane)) }
 
-    var isSending: Bool {
-        if case .sending = phase { true } else { false }
+    /// Whether a delivery is under way, or only waits for the ids it needs.
+    var isDelivering: Bool {
+        switch phase {
+        case .resolving, .sending: true
+        case .settling(_, then: .resolving), .unsettled(_, then: .resolving, _): true
+        case .inDoubt, .settling, .unsettled: false
+        }
     }
 
     /// What is known of a log in its own words; nil for a body that names no reference.
     func facts(of place: Int) -> LogFacts? {
         lease.bytes.withUnsafeBytes { bytes in
             let body = UnsafeRawBufferPointer(rebasing: bytes[lease.events[place].body])
-            return LogFacts(body).flatMap { $0.referenceID?.isEmpty == false ? $0 : nil }
+            return LogFacts(body, of: kind).flatMap { $0.referenceID?.isEmpty == false ? $0 : nil }
         }
     }
 }
@@ -68,6 +89,8 @@ struct OpenExchange: Sendable {
         case delivery(lease: Int64, places: [Int])
         /// Asks about the event at this place of a lease.
         case question(lease: Int64, place: Int, LogFacts)
+        /// Asks for the id of the log that the event at this place of a lease names by reference.
+        case resolution(lease: Int64, place: Int)
         /// Asks whether asking tells the truth.
         case examination
     }

@@ -94,7 +94,7 @@ extension SenderMachine {
             case .question: true
             case .delivery(let lease, _):
                 if case .sending(rest: .some)? = leases[lease]?.phase { true } else { false }
-            case .examination: false
+            case .resolution, .examination: false
             }
         }
     }
@@ -185,7 +185,8 @@ extension SenderMachine {
             case .arrived(let identity):
                 settlement.delivered.append(
                     .init(
-                        sequence: event.sequence, id: identity.id, projectID: identity.projectID))
+                        sequence: event.sequence, id: identity.id,
+                        projectID: identity.projectID, sessionID: identity.sessionID))
             case .absent:
                 back.append(event)
             case .anotherLog, .unclear, nil:
@@ -196,7 +197,7 @@ extension SenderMachine {
         giveBack(back, of: open, splits: doubt.splits, in: &settlement)
         var rest = doubt
         for place in places { rest.findings[place] = nil }
-        settle(settlement, then: rest)
+        settle(settlement, then: .inDoubt(rest))
     }
 
     private mutating func giveBack(
@@ -226,7 +227,7 @@ extension OpenExchange {
     /// Whether it asks rather than delivers.
     var isQuestion: Bool {
         switch purpose {
-        case .question, .examination: true
+        case .question, .resolution, .examination: true
         case .delivery: false
         }
     }

@@ -69,8 +69,8 @@ extension SenderMachine {
         }
     }
 
-    /// Leases with a delivery under way.
-    var sending: Int { leases.values.count { $0.isSending } }
+    /// Leases with a delivery under way, or about to be.
+    var sending: Int { leases.values.count { $0.isDelivering } }
 
     private var hasRoom: Bool {
         leases.count + supply.batchesAsked + supply.lanesAsked < settings.inFlight.upperBound
@@ -122,28 +122,22 @@ extension SenderMachine {
     private mutating func take(_ lease: Lease, _ purpose: LeasePurpose) {
         precondition(!lease.events.isEmpty, "lease \(lease.id) has no events")
         precondition(leases[lease.id] == nil, "lease \(lease.id) was handed out twice")
-        let open = OpenLease(lease, phase: .sending(rest: nil))
+        let open = OpenLease(lease, phase: .resolving(.init(of: lease.id)))
         leases[lease.id] = open
         // A probe goes through the parked lanes on purpose.
         let isProbe = purpose == .parkedLanes || health.park != nil
-        let isHeldBack = !isProbe && parks.holdsBack(lease.route, lanes: open.lanes)
-        let mayGo = life == .running && !isHeldBack && health.mode(at: now.instant) != .closed
-        if mayGo {
-            send(lease.id, places: open.open)
-        } else {
-            // Its request has not begun: no attempt is spent.
-            var settlement = Settlement(lease: lease.id)
-            settlement.giveBack(lease.events.map(\.sequence), of: lease)
-            settle(settlement, then: freshDoubt())
-        }
+        if !isProbe, parks.holdsBack(lease.route, lanes: open.lanes) { giveBackUnsent(open) }
     }
 
-    /// Sends open events of a lease; `rest` is the doubt about its others.
-    mutating func send(_ id: Int64, places: [Int], rest: OpenLease.Doubt? = nil) {
+    /// Sends open events of a lease, with the ids of logs that they name by reference; `rest` is the
+    /// doubt about its others.
+    mutating func send(
+        _ id: Int64, places: [Int], ids: [String: String] = [:], rest: OpenLease.Doubt? = nil
+    ) {
         guard let lease = leases[id]?.lease else { preconditionFailure("no lease \(id) to send") }
         leases[id]?.phase = .sending(rest: rest)
         let request = RequestEncoder.request(
-            for: lease, places: places, timeout: settings.answerTimeout)
+            for: lease, places: places, ids: ids, timeout: settings.answerTimeout)
         exchange(request, for: .delivery(lease: id, places: places))
     }
 }

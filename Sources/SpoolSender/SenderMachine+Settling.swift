@@ -1,11 +1,11 @@
 internal import SpoolCore
 
 extension SenderMachine {
-    /// Hands a settlement to the queue; `doubt` is kept about what it leaves open.
-    mutating func settle(_ settlement: Settlement, then doubt: OpenLease.Doubt) {
+    /// Hands a settlement to the queue; `remainder` is to be done about what it leaves open.
+    mutating func settle(_ settlement: Settlement, then remainder: OpenLease.Remainder) {
         var settlement = settlement
         settlement.calibration = calibrator.takeNews()
-        leases[settlement.lease]?.phase = .settling(settlement, then: doubt)
+        leases[settlement.lease]?.phase = .settling(settlement, then: remainder)
         actions.append(.settle(settlement))
     }
 
@@ -14,19 +14,20 @@ extension SenderMachine {
 
     /// The queue answered a settlement.
     mutating func settled(_ id: Int64, committed: Bool) {
-        guard var open = leases[id], case .settling(let settlement, let doubt) = open.phase else {
+        guard var open = leases[id], case .settling(let settlement, let remainder) = open.phase
+        else {
             preconditionFailure("lease \(id) waits for no settlement")
         }
         guard committed else {
             let again = now.instant + Limits.backoffBase
-            leases[id]?.phase = .unsettled(settlement, then: doubt, again: again)
+            leases[id]?.phase = .unsettled(settlement, then: remainder, again: again)
             return
         }
         tally.count(settlement, of: open.kind)
         let gone = Set(settlement.sequences)
         let events = open.lease.events
         open.open.removeAll { gone.contains(events[$0].sequence) }
-        open.phase = .inDoubt(doubt)
+        open.phase = remainder.phase
         leases[id] = open.open.isEmpty ? nil : open
         supply.refilled()
     }
@@ -34,10 +35,10 @@ extension SenderMachine {
     /// Tries the settlements that the disk refused once more.
     mutating func settleAgain() {
         for id in leases.keys.sorted() {
-            guard case .unsettled(let settlement, let doubt, let again)? = leases[id]?.phase,
+            guard case .unsettled(let settlement, let remainder, let again)? = leases[id]?.phase,
                 again <= now.instant
             else { continue }
-            leases[id]?.phase = .settling(settlement, then: doubt)
+            leases[id]?.phase = .settling(settlement, then: remainder)
             actions.append(.settle(settlement))
         }
     }

@@ -8,26 +8,27 @@ extension SenderMachine {
         guard let open = leases[id], case .sending(let rest) = open.phase else {
             preconditionFailure("lease \(id) is not being sent")
         }
-        let verdict = ReplyClassifier.verdict(
-            on: outcome, to: facts(open.lease, places: places), now: now.wall)
-        note(outcome, verdict, of: open.lease.route)
+        let first = open.lease.events[places[0]]
+        let facts = facts(about: first, by: open.lease.route, count: places.count)
+        let verdict = ReplyClassifier.verdict(on: outcome, to: facts, now: now.wall)
+        if !verdict.isYes { note(outcome, of: open.lease.route) }
         // Before the settlement: a probe's event gives way until after the next probe.
         judge(verdict, open, places: places, sentIn: stretch)
         if case .inDoubt(let ambiguity) = verdict {
             doubt(id, ambiguity, rest: rest)
         } else {
             let moved = settlement(verdict, open, places: places, outcome)
-            settle(moved, then: rest ?? freshDoubt())
+            settle(moved, then: .inDoubt(rest ?? freshDoubt()))
         }
     }
 
-    private func facts(_ lease: Lease, places: [Int]) -> RequestFacts {
-        let event = lease.events[places[0]]
-        return RequestFacts(
-            route: lease.route, count: places.count,
+    /// What is known about a request that is sent for one event, or for it and `count` - 1 others.
+    func facts(about event: LeasedEvent, by route: Route, count: Int = 1) -> RequestFacts {
+        RequestFacts(
+            route: route, count: count,
             mayNameUnknownLog: event.namesUnknownLog || event.kind.isEffect,
             graceIsOver: now.wall - event.acceptedAt >= Limits.unknownCauseGrace,
-            routeHasAnswered: answeredRoutes.contains(lease.route),
+            routeHasAnswered: answeredRoutes.contains(route),
             destinationHasAnswered: !answeredRoutes.isEmpty, isArchive: settings.isArchive)
     }
 
@@ -43,7 +44,8 @@ extension SenderMachine {
         case .delivered(let identities):
             settlement.routeAnswered = true
             settlement.delivered = zip(sequences, identities).map {
-                .init(sequence: $0, id: $1.id, projectID: $1.projectID)
+                .init(
+                    sequence: $0, id: $1.id, projectID: $1.projectID, sessionID: $1.sessionID)
             }
         case .notApplied:
             settlement.giveBack(sequences, of: open.lease)
@@ -74,7 +76,7 @@ extension SenderMachine {
     }
 
     /// When a probe's event may go again, so that each probe of a parked destination takes another.
-    private var afterNextProbe: Timestamp? {
+    var afterNextProbe: Timestamp? {
         guard health.park != nil, let until = health.until else { return nil }
         return now.wall + (until - now.instant) + Limits.backoffBase
     }
@@ -133,7 +135,7 @@ extension SenderMachine {
     }
 
     private func willAsk(_ kind: EventKind) -> Bool {
-        kind == .log && settings.inDoubt == .ask && calibrator.result == .ask
+        kind.isLog && settings.inDoubt == .ask && calibrator.result == .ask
     }
 
     private mutating func park(_ park: Park, _ open: OpenLease, sentIn stretch: Int) {
@@ -166,8 +168,7 @@ extension SenderMachine {
     // MARK: Status
 
     /// Remembers what upstream said last when it was not yes.
-    private mutating func note(_ outcome: UpstreamOutcome, _ verdict: Verdict, of route: Route) {
-        if case .delivered = verdict { return }
+    mutating func note(_ outcome: UpstreamOutcome, of route: Route) {
         trouble = SenderSnapshot.Trouble(
             at: now.wall, route: route, status: outcome.status, words: UpstreamWords.of(outcome))
     }
@@ -181,6 +182,10 @@ extension UpstreamOutcome {
 }
 
 extension Verdict {
+    fileprivate var isYes: Bool {
+        if case .delivered = self { true } else { false }
+    }
+
     /// Whether it rests on no answer at all, which says nothing about rights.
     fileprivate var isSilence: Bool {
         switch self {

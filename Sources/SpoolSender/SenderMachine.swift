@@ -9,6 +9,7 @@ package import SpoolCore
 /// Its invariants, with ``Limits``:
 /// - a lease is held until every event of it is settled and committed; a refused commit is tried again;
 /// - at most 8 leases are open and at most 8 deliveries under way, in doubt included;
+/// - what names a log by reference is sent only with the id that upstream gave for it;
 /// - nothing in doubt goes back to the queue before it was asked about, or counted;
 /// - no event is given up because of time or attempts;
 /// - a stop always ends in ``Action/stopped``.
@@ -126,6 +127,7 @@ package struct SenderMachine: Sendable {
     /// Does what is due.
     private mutating func advance() {
         settleAgain()
+        sendLeases()
         if life == .running {
             examine()
             resolveDoubts()
@@ -172,6 +174,8 @@ package struct SenderMachine: Sendable {
             delivered(lease, places: places, outcome, sentIn: exchange.stretch)
         case .question(let lease, let place, let facts):
             answered(lease, place: place, facts, outcome, sentIn: exchange.stretch)
+        case .resolution(let lease, let place):
+            resolved(lease, place: place, outcome, sentIn: exchange.stretch)
         case .examination:
             examined(outcome, sentIn: exchange.stretch)
         }
@@ -193,7 +197,7 @@ package struct SenderMachine: Sendable {
             switch open.phase {
             case .inDoubt(let doubt): doubt.resolveAt
             case .unsettled(_, _, let again): again
-            case .sending, .settling: nil
+            case .resolving, .sending, .settling: nil
             }
         }
         if case .stopping(let until) = life { due.append(until) }

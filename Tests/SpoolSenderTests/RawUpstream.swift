@@ -81,6 +81,21 @@ final class RawUpstream: Sendable {
             }
         }
 
+        /// Reads what is there, at least one byte; nil when the client closed.
+        func some() -> String? {
+            var buffer = [UInt8](repeating: 0, count: 65_536)
+            let count = recv(socket, &buffer, buffer.count, 0)
+            return count > 0 ? String(decoding: buffer[..<count], as: UTF8.self) : nil
+        }
+
+        /// Reads on until `text` has come; returns all that came.
+        @discardableResult
+        func read(through text: String) -> String {
+            var seen = ""
+            while !seen.contains(text), let more = some() { seen += more }
+            return seen
+        }
+
         func write(_ text: String) {
             let bytes = Array(text.utf8)
             var sent = 0

@@ -111,21 +111,57 @@ extension Lease {
         _ kind: EventKind = .log, _ count: Int = 1, id: Int64 = 1, lane: Int64 = 1,
         attempts: Int = 0, isAskable: Bool = true, namesUnknownLog: Bool = false,
         acceptedAt: Timestamp = Timestamp(milliseconds: 1_795_305_600_000),
-        isRegrouped: Bool = false
+        isRegrouped: Bool = false, route: Route? = nil
     ) -> Lease {
         var bytes: [UInt8] = []
         let events = (0..<count).map { place in
             let sequence = EventSequence(rawValue: id * 1000 + Int64(place))
             let start = bytes.count
-            let body =
-                kind == .log
-                ? "{\"reference_id\":\"r\(sequence.rawValue)\",\"output\":\"x\"}"
-                : "{\"type\":\"t\"}"
-            bytes.append(contentsOf: body.utf8)
+            bytes.append(contentsOf: body(of: kind, sequence).utf8)
             return LeasedEvent(
                 sequence: sequence, kind: kind, lane: lane, body: start..<bytes.count,
-                address: kind == .update ? "r \(sequence.rawValue)" : nil, acceptedAt: acceptedAt,
+                address: address(of: kind, sequence), acceptedAt: acceptedAt,
                 attempts: attempts, isAskable: isAskable, namesUnknownLog: namesUnknownLog)
+        }
+        return Lease(
+            id: id, route: route ?? kind.route, bytes: bytes, events: events,
+            isRegrouped: isRegrouped)
+    }
+
+    private static func body(of kind: EventKind, _ sequence: EventSequence) -> String {
+        let log = "{\"reference_id\":\"r\(sequence.rawValue)\",\"output\":\"x\"}"
+        return switch kind {
+        case .log: log
+        case .evaluationLog: "{\"datapoint_id\":\"d\",\"log\":\(log)}"
+        case .session: ""
+        case .update, .feedback, .evaluationResult: "{\"type\":\"t\"}"
+        }
+    }
+
+    private static func address(of kind: EventKind, _ sequence: EventSequence) -> String? {
+        switch kind {
+        case .update: "r \(sequence.rawValue)"
+        case .evaluationLog, .evaluationResult: "ev_1?evaluatee_id=e"
+        case .log, .feedback, .session: nil
+        }
+    }
+
+    /// Effects of which those with a name here are on a log that must be asked about.
+    static func naming(
+        _ references: [String?], _ kind: EventKind = .feedback, id: Int64 = 1, attempts: Int = 0,
+        acceptedAt: Timestamp = Timestamp(milliseconds: 1_795_305_600_000),
+        isRegrouped: Bool = false
+    ) -> Lease {
+        var bytes: [UInt8] = []
+        let events = references.enumerated().map { place, reference in
+            let start = bytes.count
+            let name = reference.map { "\"reference_id\":\"\($0)\"" } ?? "\"data_id\":\"known\""
+            bytes.append(contentsOf: "{\"n\":\(place),\(name)}".utf8)
+            let sequence = EventSequence(rawValue: id * 1000 + Int64(place))
+            return LeasedEvent(
+                sequence: sequence, kind: kind, lane: 1, body: start..<bytes.count,
+                address: address(of: kind, sequence), acceptedAt: acceptedAt, attempts: attempts,
+                isAskable: false, namesUnknownLog: true, unresolvedReference: reference)
         }
         return Lease(
             id: id, route: kind.route, bytes: bytes, events: events, isRegrouped: isRegrouped)

@@ -49,6 +49,45 @@ import Testing
         #expect(settlement.possibleDuplicates == 0)
     }
 
+    @Test func `an update by id is sent again, not counted`() throws {
+        var bench = SenderBench.running()
+        let id = bench.lease(.of(.update, route: .patchLog))
+        #expect(bench.last.exchanges.first?.request.target == "/logs/r%201000")
+        bench.on(.exchanged(id, .noAnswer(reason: "reset", timedOut: false)))
+        let settlement = try #require(bench.pass(.seconds(2)).settlements.first)
+        #expect(settlement.returnedNumbers == [1000])
+        #expect(settlement.possibleDuplicates == 0)
+    }
+
+    @Test(arguments: [EventKind.session, .evaluationResult])
+    func `a session and a result are sent again and counted`(kind: EventKind) throws {
+        var bench = SenderBench.running()
+        let id = bench.lease(.of(kind))
+        bench.on(.exchanged(id, .noAnswer(reason: "reset", timedOut: false)))
+        let settlement = try #require(bench.pass(.seconds(2)).settlements.first)
+        #expect(bench.last.exchanges.isEmpty)
+        #expect(settlement.returnedNumbers == [1000])
+        #expect(settlement.possibleDuplicates == 1)
+        bench.commit(1)
+        #expect(bench.snapshot.tally.possibleDuplicates == [kind: 1])
+    }
+
+    @Test func `an evaluation log is asked about by the reference of the log inside`() throws {
+        var bench = SenderBench.running()
+        let id = bench.lease(.of(.evaluationLog))
+        #expect(
+            bench.last.exchanges.first?.request.target
+                == "/evaluations/ev_1/log?evaluatee_id=e")
+        bench.answer(id, 500)
+        let question = try #require(bench.pass(.seconds(2)).exchanges.first)
+        #expect(question.request.target == "/logs?reference_id=r1000")
+        bench.answer(question.id, 200, #"{"id":"data_9","session_id":"sesh_1"}"#)
+        let delivered = try #require(bench.last.settlements.first?.delivered.first)
+        #expect(delivered.id == "data_9")
+        #expect(delivered.sessionID == "sesh_1")
+        #expect(bench.last.settlements.first?.possibleDuplicates == 0)
+    }
+
     @Test func `feedback is sent again singly and counted`() throws {
         var bench = SenderBench.running()
         let id = bench.lease(.of(.feedback, 3))
@@ -139,6 +178,12 @@ import Testing
         let settlement = try #require(bench.pass(.seconds(2)).settlements.first)
         #expect(settlement.returnedNumbers == [2000])
         #expect(settlement.possibleDuplicates == 1)
+        bench = SenderBench.running()
+        let evaluated = bench.lease(.of(.evaluationLog, id: 3))
+        bench.on(.leased(.nothing(due: nil), .batch))
+        bench.answer(evaluated, 200, "<html>")
+        #expect(bench.snapshot.parks.isEmpty)
+        #expect(bench.pass(.seconds(2)).exchanges.count == 1)
     }
 }
 
@@ -160,6 +205,13 @@ import Testing
         bench.commit(2)
         bench.accept(bench.lease(.of(id: 3)), count: 1)
         #expect(bench.last.settlements.first?.calibration == nil)
+    }
+
+    @Test func `the delivery of an evaluation log is looked for too`() throws {
+        var bench = SenderBench.running(answered: [], calibration: .undecided)
+        let id = bench.lease(.of(.evaluationLog))
+        bench.answer(id, 201, #"{"id":"data_1","project_id":"pr_1"}"#)
+        #expect(bench.last.exchanges.first?.request.target == "/logs?reference_id=r1000")
     }
 
     @Test func `a known destination is examined at the start`() throws {

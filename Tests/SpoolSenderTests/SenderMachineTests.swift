@@ -35,6 +35,27 @@ import Testing
         #expect(bench.snapshot.inFlight == 0)
     }
 
+    @Test func `what travels alone is recorded with upstream's ids`() throws {
+        var bench = SenderBench.running()
+        let session = bench.lease(.of(.session, id: 1))
+        let request = try #require(bench.last.exchanges.first?.request)
+        #expect(request.target == "/sessions")
+        #expect(request.body.isEmpty)
+        bench.answer(session, 201, #"{"id":"sesh_1"}"#)
+        #expect(bench.last.settlements.first?.delivered.first?.id == "sesh_1")
+        bench.commit(1)
+        let log = bench.lease(.of(.evaluationLog, id: 2))
+        bench.answer(log, 201, #"{"id":"data_1","project_id":"pr_1","session_id":"sesh_1"}"#)
+        let delivered = try #require(bench.last.settlements.first?.delivered.first)
+        #expect(delivered.id == "data_1")
+        #expect(delivered.projectID == "pr_1")
+        #expect(delivered.sessionID == "sesh_1")
+        bench.commit(2)
+        bench.answer(bench.lease(.of(.evaluationResult, id: 3)), 201, #"{"id":"evr_1"}"#)
+        #expect(bench.last.settlements.first?.delivered.first?.id == "evr_1")
+        #expect(bench.last.settlements.first?.routeAnswered == true)
+    }
+
     @Test func `an empty queue is asked again when work arrives, or a settlement frees some`() {
         var bench = SenderBench.running()
         let id = bench.lease(.of())

@@ -26,13 +26,15 @@ import Testing
                 #expect(fact.applied >= 1, "\(number) was recorded but never applied")
             } else {
                 #expect(world.dead.contains(number))
-                #expect(fact.applied == 0 || fact.kind != .log, "\(number) died though applied")
+                #expect(fact.applied == 0 || !fact.kind.isLog, "\(number) died though applied")
             }
-            if fact.kind == .log { #expect(fact.applied <= 1, "log \(number) came twice") }
+            if fact.kind.isLog { #expect(fact.applied <= 1, "log \(number) came twice") }
+            #expect(!fact.isMisdirected, "\(number) went to another log than its own")
+            if fact.target == .never { #expect(fact.applied == 0) }
         }
         #expect(world.deliveriesMost <= Limits.inFlightMax)
         #expect(world.leasesMost <= Limits.inFlightMax)
-        let repeated = world.facts.values.filter { $0.kind == .feedback }
+        let repeated = world.facts.values.filter { !$0.kind.isLog && $0.kind != .update }
             .reduce(0) { $0 + max($1.applied - 1, 0) }
         #expect(repeated <= world.possibleDuplicates)
     }
@@ -50,7 +52,8 @@ import Testing
         #expect(isIdle, "leased \(world.leased) waits \(world.waits)")
         for (number, fact) in world.facts where isIdle {
             #expect(world.dead.contains(number) || fact.applied > 0)
-            if fact.kind == .log { #expect(fact.applied <= 1, "log \(number) came twice") }
+            if fact.kind.isLog { #expect(fact.applied <= 1, "log \(number) came twice") }
+            #expect(!fact.isMisdirected, "\(number) went to another log than its own")
         }
     }
 

@@ -56,6 +56,20 @@ import Testing
         #expect(bench.last.settlements.first?.deadNumbers == [1000])
     }
 
+    @Test func `a result whose log is unknown waits by itself, and parks nothing`() throws {
+        var bench = SenderBench.running(answered: [.postLogs])
+        bench.answer(bench.lease(.of(.evaluationResult)), 404)
+        let back = try #require(bench.last.settlements.first?.returned.first)
+        #expect(back.countsAttempt)
+        #expect(bench.snapshot.parks.isEmpty)
+        bench.commit(1)
+        // An evaluation log names nothing that may come: its route has yet to show that it is served.
+        bench.answer(bench.lease(.of(.evaluationLog, id: 2, lane: 4)), 404)
+        #expect(bench.last.settlements.first?.returnedNumbers == [2000])
+        #expect(bench.snapshot.parkedLanes == [4])
+        #expect(bench.snapshot.health == .steady)
+    }
+
     @Test func `an effect whose log is unknown waits by itself, and dies after ten minutes`() throws
     {
         var bench = SenderBench.running()

@@ -9,10 +9,27 @@ struct SenderWorld {
     struct Fact {
         let kind: EventKind
         var lane: Int64
+        /// The operation, where the kind has several.
+        var route: Route
+        /// The log of another host that it names by reference.
+        var target: Target?
+        var acceptedAt: Timestamp
         var attempts = 0
         var notBefore: Timestamp?
         /// How often upstream applied it.
         var applied = 0
+        /// Whether an application of it named another log than its own.
+        var isMisdirected = false
+    }
+
+    /// A log that this host has never seen.
+    enum Target: Int, CaseIterable {
+        case known, knownToo, late, never
+
+        /// Its `reference_id`.
+        var reference: String { "x\(rawValue)" }
+        /// Upstream's id.
+        var id: String { "foreign_\(rawValue)" }
     }
 
     /// A callback that has not run yet.
@@ -45,6 +62,8 @@ struct SenderWorld {
     private var leasesGiven: Int64 = 0
     private let settings: SenderSettings
     private var answeredRoutes: Set<Route> = []
+    /// A session's request carries nothing that tells which one it is.
+    private var sessions: [Int: Int64] = [:]
     private var calibration = Calibration.undecided
     private var references: [String] = []
 
@@ -55,12 +74,26 @@ struct SenderWorld {
             settings: settings, generator: SeededRandom(seed: seed ^ 0xABCD),
             at: .init(instant: instant, wall: wall))
         for number in 1...Int64(events) {
-            let kind: EventKind = chance(70) ? .log : chance(50) ? .feedback : .update
-            let lane = Int64(kind.rawValue * 10) + Int64.random(in: 0..<2, using: &generator)
-            facts[number] = Fact(kind: kind, lane: lane)
+            facts[number] = anyFact()
             queued.append(number)
         }
         perform(.start)
+    }
+
+    private mutating func anyFact() -> Fact {
+        let others: [EventKind] = [
+            .feedback, .feedback, .update, .update, .session, .evaluationLog, .evaluationResult,
+        ]
+        let place = Int.random(in: others.indices, using: &generator)
+        let kind = chance(60) ? .log : others[place]
+        let namesLog = kind == .feedback || kind == .evaluationResult
+        let route = kind == .update && chance(50) ? Route.patchLog : kind.route
+        return Fact(
+            kind: kind,
+            lane: Int64(route.rawValue * 10) + Int64.random(in: 0..<2, using: &generator),
+            route: route,
+            target: namesLog && chance(50) ? Target.allCases.randomElement(using: &generator) : nil,
+            acceptedAt: wall)
     }
 
     var isIdle: Bool { pending.isEmpty && queued.isEmpty && leased.isEmpty }
@@ -72,10 +105,11 @@ struct SenderWorld {
 
     /// The process dies and starts again: callbacks are lost, requests under way are applied or not.
     mutating func crash() {
-        for case .exchange(_, let request) in pending where chance(50) {
-            for number in numbers(in: request) { facts[number]?.applied += 1 }
+        for case .exchange(let id, let request) in pending where chance(50) {
+            apply(id, request)
         }
         pending = []
+        sessions = [:]
         wakes = []
         deliveriesUnderWay = []
         machine = SenderMachine(
@@ -94,7 +128,8 @@ struct SenderWorld {
             case .event(let event): perform(event)
             case .exchange(let id, let request):
                 deliveriesUnderWay.remove(id)
-                let outcome = exchange(request)
+                let outcome = exchange(id, request)
+                sessions[id] = nil
                 perform(.exchanged(id, outcome))
             }
         } else if let next = wakes.indices.min(by: { wakes[$0].at < wakes[$1].at }) {
@@ -121,6 +156,10 @@ struct SenderWorld {
             case .exchange(let id, let request):
                 if request.body != Array("{}".utf8) { deliveriesUnderWay.insert(id) }
                 deliveriesMost = max(deliveriesMost, deliveriesUnderWay.count)
+                if case .leased(.batch(let lease), _) = event, lease.route == .postSession {
+                    // A session is sent at once or never.
+                    sessions[id] = lease.events[0].sequence.rawValue
+                }
                 pending.append(.exchange(id, request))
             case .settle(let settlement):
                 let committed = !(isTroubled && chance(10))
@@ -143,7 +182,7 @@ struct SenderWorld {
 
     private var recollection: Recollection {
         let open = leased.sorted { $0.key < $1.key }.compactMap { id, members in
-            members.first.flatMap { facts[$0]?.kind.route }.map {
+            members.first.flatMap { facts[$0]?.route }.map {
                 lease(id, members, $0, isRegrouped: false)
             }
         }
@@ -160,14 +199,14 @@ struct SenderWorld {
             }
             return fact.notBefore.map { $0 <= wall } ?? true
         }
-        guard let first = ready.first, let route = facts[first]?.kind.route else {
+        guard let first = ready.first, let route = facts[first]?.route else {
             let due = queued.compactMap { facts[$0]?.notBefore }.filter { $0 > wall }.min()
             return .nothing(due: due)
         }
         let company = companies.first { $0.contains(first) }
         let isRegrouped = company != nil
         let others = company ?? ready.filter { other in !companies.contains { $0.contains(other) } }
-        let sameRoute = others.filter { ready.contains($0) && facts[$0]?.kind.route == route }
+        let sameRoute = others.filter { ready.contains($0) && facts[$0]?.route == route }
         let most = wish.isProbe || !route.takesArray ? 1 : min(wish.eventsMax, 6)
         let members = Array(sameRoute.prefix(most))
         leasesGiven += 1
@@ -185,14 +224,25 @@ struct SenderWorld {
             // Safety: members were taken from the queue, and whatever is queued has its facts.
             let fact = facts[number]!
             let start = bytes.count
-            let name = fact.kind == .log ? "reference_id" : "n"
-            bytes.append(contentsOf: "{\"\(name)\":\"r\(number)\"}".utf8)
+            bytes.append(contentsOf: body(of: number, fact).utf8)
+            let address = fact.kind == .log || fact.kind == .feedback ? nil : "u\(number)"
             return LeasedEvent(
                 sequence: EventSequence(rawValue: number), kind: fact.kind, lane: fact.lane,
-                body: start..<bytes.count, address: fact.kind == .update ? "u\(number)" : nil,
-                acceptedAt: wall, attempts: fact.attempts, isAskable: true, namesUnknownLog: false)
+                body: start..<bytes.count, address: address, acceptedAt: fact.acceptedAt,
+                attempts: fact.attempts, isAskable: true, namesUnknownLog: false,
+                unresolvedReference: fact.target?.reference)
         }
         return Lease(id: id, route: route, bytes: bytes, events: events, isRegrouped: isRegrouped)
+    }
+
+    private func body(of number: Int64, _ fact: Fact) -> String {
+        switch (fact.kind, fact.target) {
+        case (.log, _): "{\"reference_id\":\"r\(number)\"}"
+        case (.evaluationLog, _): "{\"log\":{\"reference_id\":\"r\(number)\"}}"
+        case (.session, _): ""
+        case (_, let target?): "{\"n\":\"r\(number)\",\"reference_id\":\"\(target.reference)\"}"
+        case (_, nil): "{\"n\":\"r\(number)\"}"
+        }
     }
 
     private mutating func settle(_ settlement: Settlement) {
@@ -208,9 +258,9 @@ struct SenderWorld {
         for moved in settlement.delivered {
             let number = take(moved.sequence)
             delivered.insert(number)
-            guard let kind = facts[number]?.kind else { continue }
-            if settlement.routeAnswered { answeredRoutes.insert(kind.route) }
-            if kind == .log { references.insert("r\(number)", at: 0) }
+            guard let fact = facts[number] else { continue }
+            if settlement.routeAnswered { answeredRoutes.insert(fact.route) }
+            if fact.kind.isLog { references.insert("r\(number)", at: 0) }
         }
         calibration = settlement.calibration ?? calibration
         for moved in settlement.dead { dead.insert(take(moved.sequence)) }
@@ -235,27 +285,43 @@ struct SenderWorld {
     // MARK: Upstream
 
     /// Applies a request, or not, and answers, or not; always the truth about what it knows.
-    private mutating func exchange(_ request: UpstreamRequest) -> UpstreamOutcome {
-        if isTroubled, chance(30) { return trouble(request) }
+    private mutating func exchange(_ id: Int, _ request: UpstreamRequest) -> UpstreamOutcome {
+        if isTroubled, chance(30) { return trouble(id, request) }
         if request.body == Array("{}".utf8) { return answer(aboutReferenceIn: request.target) }
-        let numbers = numbers(in: request)
-        for number in numbers { facts[number]?.applied += 1 }
-        let ids = numbers.map { "{\"id\":\"data_\($0)\"}" }.joined(separator: ",")
-        let isArray = request.method == "POST"
-        return Self.answered(200, isArray ? "[\(ids)]" : ids)
+        apply(id, request)
+        let ids = numbers(id, request).map { "{\"id\":\"data_\($0)\"}" }
+        let list = ids.joined(separator: ",")
+        return Self.answered(200, request.body.first == UInt8(ascii: "[") ? "[\(list)]" : list)
     }
 
+    private mutating func apply(_ id: Int, _ request: UpstreamRequest) {
+        let text = String(decoding: request.body, as: UTF8.self)
+        for number in numbers(id, request) {
+            facts[number]?.applied += 1
+            guard let fact = facts[number], let target = fact.target else { continue }
+            let key = fact.kind == .feedback ? "data_id" : "log_id"
+            let right = "{\"\(key)\":\"\(target.id)\",\"n\":\"r\(number)\"}"
+            if !text.contains(right) { facts[number]?.isMisdirected = true }
+        }
+    }
+
+    /// The log of another host that comes late is there once the trouble is over.
     private func answer(aboutReferenceIn target: String) -> UpstreamOutcome {
         let name = target.split(separator: "=").last ?? ""
+        if let foreign = Target.allCases.first(where: { $0.reference == name }) {
+            let isThere = foreign != .never && (foreign != .late || !isTroubled)
+            return isThere
+                ? Self.answered(200, "{\"id\":\"\(foreign.id)\"}") : Self.answered(404, "")
+        }
         guard let number = Int64(name.dropFirst()), (facts[number]?.applied ?? 0) > 0 else {
             return Self.answered(404, "")
         }
         return Self.answered(200, "{\"id\":\"data_\(number)\",\"reference_id\":\"r\(number)\"}")
     }
 
-    private mutating func trouble(_ request: UpstreamRequest) -> UpstreamOutcome {
+    private mutating func trouble(_ id: Int, _ request: UpstreamRequest) -> UpstreamOutcome {
         let isQuestion = request.body == Array("{}".utf8)
-        let numbers = isQuestion ? [] : numbers(in: request)
+        let numbers = isQuestion ? [] : numbers(id, request)
         let isAlone = numbers.count == 1
         let choices: [UpstreamOutcome] = [
             .notSent(reason: "refused"), Self.answered(429, "", retryAfter: "3"),
@@ -270,13 +336,12 @@ struct SenderWorld {
         let outcome = choices[place]
         // A refusal of an array, a failure, silence: it may have been applied nevertheless.
         let isAmbiguous = place >= 9 || (place == 7 && !isAlone)
-        if isAmbiguous, !isQuestion, chance(50) {
-            for number in numbers { facts[number]?.applied += 1 }
-        }
+        if isAmbiguous, !isQuestion, chance(50) { apply(id, request) }
         return outcome
     }
 
-    private func numbers(in request: UpstreamRequest) -> [Int64] {
+    private func numbers(_ id: Int, _ request: UpstreamRequest) -> [Int64] {
+        if let session = sessions[id] { return [session] }
         let text = String(decoding: request.body, as: UTF8.self)
         return text.split(separator: "\"").compactMap { part in
             part.first == "r" ? Int64(part.dropFirst()) : nil

@@ -10,6 +10,7 @@ import Testing
             ("HTTPS://API.Example.com/V4//", "https://api.example.com/V4"),
             ("http://[::1]:80/a b", "http://[::1]:80/a%20b"),
             ("http://h/a%20b/ä", "http://h/a%20b/%C3%A4"),
+            ("http://h/5%/%zz", "http://h/5%25/%25zz"),
             ("unix:/run/loopspool/archive.sock", "unix:/run/loopspool/archive.sock"),
         ])
     func `is kept as it is but for case and trailing slashes`(

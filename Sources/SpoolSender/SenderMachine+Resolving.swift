@@ -1,0 +1,159 @@
+internal import SpoolCore
+
+/// From lease to delivery. Where effects name their log by reference, upstream is asked for the log's id
+/// before anything of their lease is sent.
+///
+/// A reference that upstream does not know sets its effects aside, each to wait by itself; the others
+/// of the lease go on without them. An answer that decides nothing ends the round: the lease goes back
+/// unsent.
+extension SenderMachine {
+    /// Takes every lease of which nothing was sent one step further.
+    mutating func sendLeases() {
+        for id in leases.keys.sorted() {
+            guard let open = leases[id], case .resolving(let resolving) = open.phase,
+                !resolving.isAsking
+            else { continue }
+            if life != .running || health.mode(at: now.instant) == .closed {
+                giveBackUnsent(open, but: resolving.aside)
+            } else if let place = open.nextUnresolved(resolving) {
+                if mayAsk { ask(id, resolving, about: open.lease.events[place], at: place) }
+            } else if resolving.aside.sequences.isEmpty {
+                send(id, places: open.open, ids: resolving.ids)
+            } else {
+                settle(resolving.aside, then: .resolving(.init(of: id, ids: resolving.ids)))
+            }
+        }
+    }
+
+    /// Gives a lease back whose request has not begun: no attempt is spent, but by the events that were
+    /// set `aside`.
+    mutating func giveBackUnsent(
+        _ open: OpenLease, but aside: Settlement? = nil, notBefore: Timestamp? = nil
+    ) {
+        var settlement = aside ?? Settlement(lease: open.lease.id)
+        let named = Set(settlement.sequences)
+        let others = open.open.map { open.lease.events[$0].sequence }
+        settlement.giveBack(
+            others.filter { !named.contains($0) }, of: open.lease, notBefore: notBefore)
+        settle(settlement, then: .inDoubt(freshDoubt()))
+    }
+
+    private mutating func ask(
+        _ id: Int64, _ resolving: OpenLease.Resolving, about event: LeasedEvent, at place: Int
+    ) {
+        guard let reference = event.unresolvedReference else {
+            preconditionFailure("\(event.kind) \(event.sequence) names no log by reference")
+        }
+        var resolving = resolving
+        resolving.isAsking = true
+        leases[id]?.phase = .resolving(resolving)
+        tally.questions += 1
+        exchange(
+            RequestEncoder.question(about: reference, timeout: settings.answerTimeout),
+            for: .resolution(lease: id, place: place))
+    }
+
+    /// A question about the log that the event at `place` names was answered, or not.
+    mutating func resolved(
+        _ id: Int64, place: Int, _ outcome: UpstreamOutcome, sentIn stretch: Int
+    ) {
+        guard let open = leases[id], case .resolving(var resolving) = open.phase,
+            let reference = open.lease.events[place].unresolvedReference
+        else { preconditionFailure("lease \(id) resolves nothing") }
+        resolving.isAsking = false
+        // The others that name the same log share its fate, each by its own time.
+        let places = open.open.filter {
+            open.lease.events[$0].unresolvedReference == reference
+        }
+        let findings = places.map {
+            finding(outcome, about: reference, for: open.lease.events[$0])
+        }
+        judgeResolution(outcome, findings[0], open.lease.events[place], sentIn: stretch)
+        if case .found(let identity) = findings[0] {
+            answeredRoutes.insert(.patchLogByReference)
+            resolving.ids[reference] = identity.id
+            leases[id]?.phase = .resolving(resolving)
+            return
+        }
+        // What is unclear while the destination rests is no event's own trouble.
+        let isResting = health.mode(at: now.instant) == .closed
+        for (place, finding) in zip(places, findings) where finding != .unclear || !isResting {
+            setAside(open.lease.events[place], finding, outcome, in: &resolving.aside)
+        }
+        if findings.allSatisfy(\.isClear) {
+            leases[id]?.phase = .resolving(resolving)
+        } else {
+            let notBefore = open.open.count == 1 ? afterNextProbe : nil
+            giveBackUnsent(open, but: resolving.aside, notBefore: notBefore)
+        }
+    }
+
+    private func finding(
+        _ outcome: UpstreamOutcome, about reference: String, for event: LeasedEvent
+    ) -> TargetFinding {
+        TargetFinding(
+            outcome, reference: reference, to: facts(about: event, by: .patchLogByReference),
+            now: now.wall)
+    }
+
+    private mutating func judgeResolution(
+        _ outcome: UpstreamOutcome, _ finding: TargetFinding, _ event: LeasedEvent,
+        sentIn stretch: Int
+    ) {
+        // One reference that fails while others are answered is its own trouble.
+        let isRepeated = finding == .failed && event.attempts > 0
+        judgeQuestion(outcome, sentIn: stretch, isRepeated: isRepeated)
+        if case .found = finding { return }
+        note(outcome, of: .patchLogByReference)
+    }
+
+    private mutating func setAside(
+        _ event: LeasedEvent, _ finding: TargetFinding, _ outcome: UpstreamOutcome,
+        in aside: inout Settlement
+    ) {
+        guard finding == .givenUp else {
+            aside.returned.append(backingOff(event))
+            return
+        }
+        aside.dead.append(
+            .init(
+                sequence: event.sequence, reason: .causeUnknown, status: outcome.status,
+                words: UpstreamWords.of(outcome)))
+    }
+}
+
+extension OpenLease {
+    /// What is known of the logs that a lease's events name by reference, before it is sent.
+    struct Resolving: Sendable {
+        /// Upstream's ids so far, by reference.
+        var ids: [String: String]
+        /// What becomes of events whose log upstream does not know; settled before the others go.
+        var aside: Settlement
+        /// Whether a question is under way.
+        var isAsking = false
+
+        init(of lease: Int64, ids: [String: String] = [:]) {
+            self.ids = ids
+            self.aside = Settlement(lease: lease)
+        }
+    }
+
+    /// The first event whose log has to be asked about.
+    fileprivate func nextUnresolved(_ resolving: Resolving) -> Int? {
+        let aside = Set(resolving.aside.sequences)
+        return open.first { place in
+            guard let reference = lease.events[place].unresolvedReference else { return false }
+            return resolving.ids[reference] == nil && !aside.contains(lease.events[place].sequence)
+        }
+    }
+}
+
+extension TargetFinding {
+    /// Whether the round may go on after it.
+    fileprivate var isClear: Bool {
+        switch self {
+        case .found, .missing, .givenUp: true
+        case .failed, .unclear: false
+        }
+    }
+}
