@@ -24,8 +24,8 @@ public struct IngestSettings: Sendable {
     }
 }
 
-/// The Humanloop v4 API's ingest operations over HTTP: `POST /logs`, `POST /feedback` and
-/// `PATCH /logs?reference_id=`.
+/// The Humanloop v4 API over HTTP: the seven ingest operations, spooled, and what concerns logs
+/// that are still in the queue. Everything else goes to the ``LiveGateway``.
 ///
 /// A request is decoded on its event loop and handed to the sink as one submission; its answer is
 /// written while it is decoded, and completed with the receipt. So a 2xx means on disk, and neither
@@ -35,18 +35,33 @@ public struct IngestAPI: HTTPApplication {
     private static let stampBytes = 128
 
     private let sink: any EventSink
+    private let lookup: any EventLookup
+    private let live: any LiveGateway
     private let decoder: EventDecoder
+    private let loops: DoorLoops
     private let settings: IngestSettings
     private let doorkeeper: Doorkeeper
+    private let waits: DeliveryWaits
 
-    /// The door to `sink`.
+    /// The door to a queue, which is both `sink` and `lookup`, and past it to upstream.
     public init(
-        sink: any EventSink, decoder: EventDecoder, settings: IngestSettings = IngestSettings()
+        sink: any EventSink, lookup: any EventLookup, live: any LiveGateway,
+        decoder: EventDecoder, loops: DoorLoops, settings: IngestSettings = IngestSettings()
     ) {
         self.sink = sink
+        self.lookup = lookup
+        self.live = live
         self.decoder = decoder
+        self.loops = loops
         self.settings = settings
         self.doorkeeper = Doorkeeper(hosts: settings.hosts)
+        self.waits = DeliveryWaits(lookup: lookup, loops: loops)
+    }
+
+    /// Answers everybody who waits for a delivery (`Prefer: wait`) at once, and lets nobody wait
+    /// any more: to be called before the listeners are drained.
+    public func stopWaiting() {
+        waits.stop()
     }
 
     /// Refuses from the head whatever need not be read: foreign pages, unknown paths, other media
@@ -58,19 +73,47 @@ public struct IngestAPI: HTTPApplication {
         let path = head.uri.prefix { $0 != "?" }
         let route = IngestRoute(method: head.method.rawValue, path: path)
         if let answer = answer(withoutBody: route) { return .answer(answer) }
-        let bytes = head.headers["content-length"].first.flatMap { Int($0) } ?? 0
-        if let refusal = Doorkeeper.refusal(ofBody: head.headers, bytes: bytes) {
-            return .answer(refusal)
+        switch route {
+        case .spooled:
+            let bytes = head.headers["content-length"].first.flatMap { Int($0) } ?? 0
+            if let refusal = Doorkeeper.refusal(ofBody: head.headers, bytes: bytes) {
+                return .answer(refusal)
+            }
+        case .log(let id) where sequence(ofLog: id) == nil:
+            return live.plan(head, peer: peer)
+        case .live:
+            return live.plan(head, peer: peer)
+        default: break
         }
         return .read(bytesMax: settings.bodyBytesMax)
     }
 
-    /// Accepts the events of a request, and answers when they are on disk.
+    /// Accepts the events of a request and answers when they are on disk; or answers from the
+    /// queue; or lets the request pass.
     public func answer(
         _ request: HTTPRequest, _ reply: @escaping @Sendable (HTTPAnswer) -> Void
     ) {
         let route = IngestRoute(method: request.method, path: request.path[...])
         if let answer = answer(withoutBody: route) { return reply(answer) }
+        switch route {
+        case .spooled(let operation):
+            accept(request, operation, reply)
+        case .log(let id):
+            guard let sequence = sequence(ofLog: id) else { return live.forward(request, reply) }
+            show(sequence, request, reply)
+        case .deletion:
+            delete(request, reply)
+        default:
+            live.forward(request, reply)
+        }
+    }
+
+    // MARK: Accepting
+
+    private func accept(
+        _ request: HTTPRequest, _ operation: SpooledOperation,
+        _ reply: @escaping @Sendable (HTTPAnswer) -> Void
+    ) {
         // A chunked body's length was not known before.
         let bytes = request.body.readableBytes
         if let refusal = Doorkeeper.refusal(ofBody: request.headers, bytes: bytes) {
@@ -80,18 +123,27 @@ public struct IngestAPI: HTTPApplication {
             caller: request.peer.callerName, reservingBytes: bytes + Self.stampBytes)
         let draft: AnswerDraft
         do throws(Refusal) {
-            draft = try decode(request, route, into: &submission)
+            draft = try decode(request, operation, into: &submission)
         } catch {
-            return reply(HTTPAnswer(status: error.status, body: error.body))
+            return reply(HTTPAnswer(error))
         }
         guard !submission.events.isEmpty else {
             return reply(HTTPAnswer(status: 200, body: draft.completedWithoutEvents))
         }
-        let identity = sink.identity
+        let seconds = operation.makesLogs ? Preference.waitSeconds(request.headers) : nil
+        let (identity, status, waits) = (sink.identity, operation.status, waits)
         sink.append(submission) { result in
             switch result {
             case .success(let receipt):
-                reply(HTTPAnswer(status: 200, body: draft.completed(by: receipt, identity)))
+                guard let seconds else {
+                    let body = draft.completed(by: receipt, identity)
+                    return reply(HTTPAnswer(status: status, body: body))
+                }
+                waits.wait(for: receipt, identity, atMost: .seconds(seconds)) { receipt, arrived in
+                    let body = draft.completed(by: receipt, identity, delivered: arrived)
+                    let applied = ("Preference-Applied", "wait=\(seconds)")
+                    reply(HTTPAnswer(status: status, body: body, headers: [applied]))
+                }
             case .failure(let refusal):
                 reply(refusal.answer)
             }
@@ -99,57 +151,136 @@ public struct IngestAPI: HTTPApplication {
     }
 
     private func decode(
-        _ request: HTTPRequest, _ route: IngestRoute, into submission: inout Submission
+        _ request: HTTPRequest, _ operation: SpooledOperation, into submission: inout Submission
     ) throws(Refusal) -> AnswerDraft {
-        let reference = try route == .update ? Self.reference(in: request.query) : ""
+        let target = try Self.target(of: operation, request.query)
         return try request.body.withUnsafeReadableBytes { bytes in
             Result { () throws(Refusal) in
-                switch route {
+                switch operation {
+                case .logs:
+                    try decoder.decodeLogs(bytes, into: &submission)
                 case .feedback:
                     try decoder.decodeFeedback(bytes, into: &submission)
+                case .session:
+                    try decoder.decodeSession(bytes, into: &submission)
+                case .updateByReference:
+                    try decoder.decodeUpdate(bytes, of: .reference(target), into: &submission)
                 case .update:
-                    try decoder.decodeUpdate(bytes, reference: reference, into: &submission)
-                default:
-                    try decoder.decodeLogs(bytes, into: &submission)
+                    try decoder.decodeUpdate(bytes, of: .id(target), into: &submission)
+                case .evaluationLog:
+                    try decoder.decodeEvaluationLog(bytes, address: target, into: &submission)
+                case .evaluationResult:
+                    try decoder.decodeEvaluationResult(bytes, address: target, into: &submission)
                 }
             }
         }.get()
     }
 
-    /// The `reference_id` by which an update names its log.
-    private static func reference(in query: String?) throws(Refusal) -> String {
-        let given = QueryItem.items(in: query ?? "").filter { $0.name == "reference_id" }
-        let loc: [Mistake.Step] = [.name("query"), .name("reference_id")]
-        guard let first = given.first else {
-            throw Refusal([
-                Mistake(
-                    loc: loc, message: "name the log in the query: ?reference_id=…", type: .missing)
-            ])
+    /// What the request's target says of its event; empty where it says nothing.
+    private static func target(
+        of operation: SpooledOperation, _ query: String?
+    ) throws(Refusal) -> String {
+        switch operation {
+        case .logs, .feedback, .session:
+            ""
+        case .updateByReference:
+            try RequestTarget.reference(in: query)
+        case .update(let id):
+            try RequestTarget.logID(id)
+        case .evaluationLog(let id), .evaluationResult(let id):
+            try RequestTarget.evaluation(id, query: query)
         }
-        guard given.count == 1 else {
-            throw Refusal([
-                Mistake(loc: loc, message: "the key occurs twice; give it once", type: .value)
-            ])
+    }
+
+    // MARK: Logs in the queue
+
+    /// The log of this spool that a path's id names; nil for every other id.
+    private func sequence(ofLog id: String) -> EventSequence? {
+        PercentDecoding.decode(id[...].utf8, plusIsSpace: false).flatMap {
+            sink.identity.sequence(of: .log, in: $0)
         }
-        guard let reference = first.value else {
-            throw Refusal([
-                Mistake(
-                    loc: loc, message: "percent-encode the reference's UTF-8 bytes", type: .value)
-            ])
+    }
+
+    private func show(
+        _ sequence: EventSequence, _ request: HTTPRequest,
+        _ reply: @escaping @Sendable (HTTPAnswer) -> Void
+    ) {
+        let id = sink.identity.id(.log, sequence)
+        let (live, loops) = (live, loops)
+        lookup.find(.log, sequence) { standing in
+            switch standing {
+            case .queued(let event):
+                reply(HTTPAnswer(status: 200, body: QueuedLogAnswer(id: id, event).body))
+            case .upstream:
+                loops.run { live.forward(request, reply) }
+            case .dead, .unknown:
+                reply(.noSuchLog(id, standing))
+            }
         }
-        guard reference.utf8.count <= Limits.referenceBytesMax else {
-            let message = Refusal.nameIsTooLong(bytes: reference.utf8.count)
-            throw Refusal([Mistake(loc: loc, message: message, type: .tooLong)])
+    }
+
+    private func delete(
+        _ request: HTTPRequest, _ reply: @escaping @Sendable (HTTPAnswer) -> Void
+    ) {
+        let deletion: LogDeletion
+        do throws(Refusal) {
+            deletion = try LogDeletion(query: request.query, sink.identity)
+        } catch {
+            return reply(HTTPAnswer(error))
         }
-        return reference
+        lookup.findAll(deletion.sequences.map { (.log, $0) }) { standings in
+            switch deletion.decide(standings) {
+            case .refuse(let answer):
+                reply(answer)
+            case .delete(nil, let local):
+                self.discard(local, .deleted, reply)
+            case .delete(let query, let local):
+                var request = request
+                request.query = query
+                self.deleteUpstream(request, thenDiscarding: local, reply)
+            }
+        }
+    }
+
+    private func deleteUpstream(
+        _ request: HTTPRequest, thenDiscarding local: [EventSequence],
+        _ reply: @escaping @Sendable (HTTPAnswer) -> Void
+    ) {
+        let live = live
+        loops.run {
+            live.forward(request) { answer in
+                guard !local.isEmpty, (200..<300).contains(answer.status) else {
+                    return reply(answer)
+                }
+                self.discard(local, answer, reply)
+            }
+        }
+    }
+
+    private func discard(
+        _ sequences: [EventSequence], _ success: HTTPAnswer,
+        _ reply: @escaping @Sendable (HTTPAnswer) -> Void
+    ) {
+        lookup.discard(sequences) { outcome in
+            if outcome != .discarded { success.stream?.bytes.cancel() }
+            switch outcome {
+            case .discarded: reply(success)
+            case .inFlight: reply(.logIsOnItsWay)
+            case .failing:
+                reply(
+                    .unavailable(
+                        "the disk refuses to write, no queued log was deleted; try again later. "
+                            + "`loopspool status` tells the operator more"))
+            }
+        }
     }
 
     // MARK: Answers
 
-    /// The answer to a request whose body does not matter; nil for the ingest operations.
+    /// The answer to a request that needs neither the queue nor upstream; nil for the API's own.
     private func answer(withoutBody route: IngestRoute) -> HTTPAnswer? {
         switch route {
-        case .logs, .feedback, .update:
+        case .spooled, .log, .deletion, .live:
             return nil
         case .health:
             return HTTPAnswer(status: 200, body: Array("{\"status\":\"ok\"}".utf8))
@@ -161,11 +292,6 @@ public struct IngestAPI: HTTPApplication {
                 status: 405, "this path takes \(allowed) only")
             answer.headers.append(("Allow", allowed))
             return answer
-        case .notBuilt:
-            return .detail(
-                status: 501,
-                "this operation of the v4 API is not served yet; POST /logs, POST /feedback and "
-                    + "PATCH /logs?reference_id= are")
         case .unknown:
             return .detail(
                 status: 404,
@@ -175,12 +301,13 @@ public struct IngestAPI: HTTPApplication {
 }
 
 extension HTTPAnswer {
-    /// 503, and when to try again. Never 429, on which the TypeScript SDK freezes its caller.
-    fileprivate static func unavailable(_ text: String) -> HTTPAnswer {
-        var answer = HTTPAnswer.detail(status: 503, text)
-        answer.headers.append(("Retry-After", String(Limits.retryAfterSeconds)))
-        return answer
+    /// The answer to a request that is not accepted.
+    fileprivate init(_ refusal: Refusal) {
+        self.init(status: refusal.status, body: refusal.body)
     }
+
+    /// 204: done, and nothing to say of it.
+    fileprivate static var deleted: HTTPAnswer { HTTPAnswer(status: 204, contentType: nil) }
 }
 
 extension AppendRefusal {

@@ -1,5 +1,6 @@
 import NIOCore
 import NIOHTTP1
+import SpoolCore
 
 extension HTTPAnswer {
     /// The interim answer that asks for a body (RFC 9110, section 15.2.1).
@@ -13,9 +14,36 @@ extension HTTPAnswer {
         isHead: Bool, connection: ConnectionOption?, allocator: ByteBufferAllocator
     ) -> ByteBuffer {
         var buffer = allocator.buffer(capacity: Self.headBytesTypical + body.count)
-        writeHead(connection, to: &buffer)
+        writeHead(.bytes(body.count), connection, to: &buffer)
         if !isHead, hasContent { buffer.writeBytes(body) }
         return buffer
+    }
+
+    /// The head alone, before a body that comes as it is made.
+    func encodedHead(
+        _ length: BodyLength, connection: ConnectionOption?, allocator: ByteBufferAllocator
+    ) -> ByteBuffer {
+        var buffer = allocator.buffer(capacity: Self.headBytesTypical)
+        writeHead(length, connection, to: &buffer)
+        return buffer
+    }
+
+    /// How the end of a response's body is found (RFC 9112, section 6.3).
+    enum BodyLength: Equatable {
+        case bytes(Int)
+        case chunked
+        /// By the end of the connection: HTTP/1.0 knows no other way.
+        case untilClose
+        /// There is no body, whatever the length of one might be.
+        case none
+    }
+
+    /// How the end of the streamed body is found.
+    func streamLength(isHead: Bool, isVersion10: Bool) -> BodyLength {
+        guard hasContent else { return .none }
+        if let length = stream?.length { return .bytes(length) }
+        if isHead { return .none }
+        return isVersion10 ? .untilClose : .chunked
     }
 
     /// What the client must be told about the connection.
@@ -28,7 +56,9 @@ extension HTTPAnswer {
     /// 204 and 304 never have content nor a length of it (RFC 9110, section 8.6).
     private var hasContent: Bool { status != 204 && status != 304 }
 
-    private func writeHead(_ connection: ConnectionOption?, to buffer: inout ByteBuffer) {
+    private func writeHead(
+        _ length: BodyLength, _ connection: ConnectionOption?, to buffer: inout ByteBuffer
+    ) {
         if status == 200 {
             buffer.writeStaticString("HTTP/1.1 200 OK\r\n")
         } else {
@@ -43,10 +73,15 @@ extension HTTPAnswer {
             buffer.writeStaticString(contentType)
             buffer.writeStaticString("\r\n")
         }
-        if hasContent {
+        switch length {
+        case .bytes(let bytes) where hasContent:
             buffer.writeStaticString("Content-Length: ")
-            buffer.writeString(String(body.count))
+            buffer.writeString(String(bytes))
             buffer.writeStaticString("\r\n")
+        case .chunked:
+            buffer.writeStaticString("Transfer-Encoding: chunked\r\n")
+        case .bytes, .untilClose, .none:
+            break
         }
         for (name, value) in headers {
             Self.writeField(name, to: &buffer)

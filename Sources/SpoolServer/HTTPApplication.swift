@@ -6,6 +6,8 @@ public enum BodyPlan: Sendable {
     case read(bytesMax: Int)
     /// The request is answered at once. No byte of its body is asked for or looked at.
     case answer(HTTPAnswer)
+    /// The application has the request at once and takes the body as it comes.
+    case stream
 }
 
 /// What an ``HTTPListener`` serves.
@@ -17,8 +19,9 @@ public protocol HTTPApplication: Sendable {
     /// and must not block. The head's target is in origin form (`/path?query`).
     func plan(_ head: HTTPRequestHead, peer: Peer) -> BodyPlan
 
-    /// Answers a complete request. Called on the event loop, so it must not block; `reply` may be
-    /// called from any thread, then or later, once. Further calls are ignored; a `reply` that is
-    /// dropped without a call is answered 500, so that no client waits forever.
+    /// Answers a request: a complete one, or, after ``BodyPlan/stream``, one whose body follows in
+    /// its `stream`. Called on the event loop, so it must not block; `reply` may be called from any
+    /// thread, then or later, once. Further calls are ignored; a `reply` that is dropped without a
+    /// call is answered 500, so that no client waits forever.
     func answer(_ request: HTTPRequest, _ reply: @escaping @Sendable (HTTPAnswer) -> Void)
 }

@@ -1,5 +1,6 @@
 import NIOCore
 import NIOHTTP1
+import SpoolCore
 
 /// One connection's driver: does what its ``HTTPConversation`` says, with sockets, budget and
 /// clock.
@@ -13,24 +14,34 @@ final class HTTPConnection: ChannelDuplexHandler {
     private let application: any HTTPApplication
     private let peer: Peer
     private let budget: ByteBudget
-    private let settings: HTTPSettings
+    /// The listener's bounds.
+    let settings: HTTPSettings
     private let mailbox: LoopMailbox<HTTPReply.Letter>
 
-    private var conversation: HTTPConversation
-    private var inputs = HTTPInputs()
+    /// Where it stands.
+    var conversation: HTTPConversation
+    /// What has come and is not dealt with.
+    var inputs = HTTPInputs()
     private var hasFailed = false
     private var isPumping = false
-    private var owesRead = false
+    /// Whether the channel wants to read and may not.
+    private(set) var owesRead = false
     private var isLingering = false
+    /// Whether the client sends nothing more.
+    private(set) var hasInputEnded = false
 
     private var head: HTTPRequestHead?
-    private var framing: RequestFraming?
+    /// What the head of the request under way says about the message.
+    var framing: RequestFraming?
     private var planned: HTTPAnswer?
     private var body = ByteBuffer()
     private var reservedBytes = 0
     private var wait: ByteBudget.Wait?
 
-    private var context: ChannelHandlerContext?
+    /// What is passed on as it comes.
+    var exchange = HTTPExchange()
+    /// Its place in the pipeline, while it has one.
+    private(set) var context: ChannelHandlerContext?
     private var timer: ConnectionTimer?
 
     /// A connection from `peer` that has just been accepted.
@@ -98,12 +109,15 @@ final class HTTPConnection: ChannelDuplexHandler {
 
     func channelWritabilityChanged(context: ChannelHandlerContext) {
         pump()
+        pullAnswer()
         settle()
     }
 
     func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
         switch event {
         case ChannelEvent.inputClosed:
+            hasInputEnded = true
+            if exchange.isWatched { return leave() }
             enqueue(.ended)
         case is SocketListener.Draining:
             perform(conversation.drain())
@@ -146,7 +160,8 @@ extension HTTPConnection {
         pump()
     }
 
-    private func pump() {
+    /// Deals with what has come, as far as it may.
+    func pump() {
         guard !isPumping, let context else { return }
         isPumping = true
         defer { isPumping = false }
@@ -169,7 +184,11 @@ extension HTTPConnection {
             let step = conversation.body(part.readableBytes)
             if case .reserve = step { return step }
             inputs.removeFirst()
-            if step == .keep { keep(part) }
+            switch step {
+            case .keep: keep(part)
+            case .offer: offer(.bytes(Array(part.readableBytesView)))
+            default: break
+            }
             return step
         case .part(.end):
             inputs.removeFirst()
@@ -195,6 +214,9 @@ extension HTTPConnection {
         case .read(let bytesMax):
             self.head = head
             return conversation.head(framing, bytesMax: min(bytesMax, budget.bytesMax))
+        case .stream:
+            self.head = head
+            return conversation.headAhead(framing)
         }
     }
 
@@ -215,9 +237,10 @@ extension HTTPConnection {
 // MARK: - Steps
 
 extension HTTPConnection {
-    private func perform(_ step: HTTPConversation.Step) {
+    /// Does what the conversation says.
+    func perform(_ step: HTTPConversation.Step) {
         switch step {
-        case .proceed, .keep:
+        case .proceed, .keep, .offer:
             break
         case .reserve(let bytes):
             reserve(bytes)
@@ -225,6 +248,10 @@ extension HTTPConnection {
             context?.writeAndFlush(wrapOutboundOut(HTTPAnswer.invitation), promise: nil)
         case .call:
             call()
+        case .callAhead:
+            callAhead()
+        case .offerEnd:
+            offer(.end)
         case .answerPlanned:
             guard let planned else { preconditionFailure("no answer was planned") }
             self.planned = nil
@@ -232,8 +259,10 @@ extension HTTPConnection {
         case .refuse(let status, let reason):
             var refusal = HTTPAnswer.detail(status: status, reason)
             if status == 503 { refusal.headers = [("Retry-After", "1")] }
+            exchange.leave()
             write(refusal)
         case .close:
+            exchange.leave()
             closeWhenFlushed()
         }
     }
@@ -264,19 +293,33 @@ extension HTTPConnection {
         settle()
     }
 
-    private func call() {
+    /// Calls the application, with what has been read, or with what follows.
+    private func call(stream: HTTPBodyStream? = nil) {
         guard let context, let head else { preconditionFailure("a request without its head") }
-        let request = HTTPRequest(head: head, body: body, peer: peer)
+        let connection = NIOLoopBound(self, eventLoop: context.eventLoop)
+        let request = HTTPRequest(
+            head: head, body: body,
+            stream: stream.map { StreamedBody($0, length: framing?.lengthSaid) }, peer: peer,
+            client: ClientWatch(connection, on: context.eventLoop, request: exchange.begin(stream)))
         let reply = HTTPReply(
-            to: NIOLoopBound(self, eventLoop: context.eventLoop), by: mailbox,
-            releasing: reservedBytes, to: budget)
+            to: connection, by: mailbox, releasing: reservedBytes, to: budget)
         reservedBytes = 0
         dropRequest()
         application.answer(request) { reply.send($0) }
     }
 
+    private func callAhead() {
+        guard let context, let framing else { preconditionFailure("a request without its head") }
+        if framing.expectsContinue {
+            context.writeAndFlush(wrapOutboundOut(HTTPAnswer.invitation), promise: nil)
+        }
+        guard framing.length != .none else { return call() }
+        let connection = NIOLoopBound(self, eventLoop: context.eventLoop)
+        call(stream: HTTPBodyStream(of: connection, on: context.eventLoop))
+    }
+
     /// Lets go of what has been read of a request, and of its share of the budget.
-    private func dropRequest() {
+    func dropRequest() {
         head = nil
         body = ByteBuffer()
         budget.release(reservedBytes)
@@ -291,56 +334,7 @@ extension HTTPConnection {
         wait = nil
         inputs = HTTPInputs()
         dropRequest()
-    }
-}
-
-// MARK: - Outputs
-
-extension HTTPConnection {
-    private func deliver(_ answer: HTTPAnswer) {
-        write(answer)
-        pump()
-        settle()
-    }
-
-    private func write(_ answer: HTTPAnswer) {
-        let ending = conversation.answered(
-            closes: answer.closesConnection, hasMore: inputs.beginsWithPart || owesRead)
-        guard let ending, let context else { return }
-        let option: HTTPAnswer.ConnectionOption? =
-            switch ending {
-            case .keepsAlive: framing?.isVersion10 == true ? .keepAlive : nil
-            case .closes, .lingers: .close
-            }
-        let bytes = answer.encoded(
-            isHead: framing?.isHead == true, connection: option,
-            allocator: context.channel.allocator)
-        framing = nil
-        context.writeAndFlush(wrapOutboundOut(bytes), promise: nil)
-        switch ending {
-        case .keepsAlive:
-            break
-        case .closes:
-            closeWhenFlushed()
-        case .lingers:
-            dropRequest()
-            inputs.removeParts()
-            whenFlushed { $0.close(mode: .output, promise: nil) }
-        }
-    }
-
-    private func closeWhenFlushed() {
-        whenFlushed { $0.close(promise: nil) }
-    }
-
-    /// Nothing written before is lost: an empty write succeeds after all of it.
-    private func whenFlushed(_ act: @escaping (ChannelHandlerContext) -> Void) {
-        guard let context else { return }
-        let flushed = context.eventLoop.makePromise(of: Void.self)
-        flushed.futureResult.assumeIsolated().whenComplete { _ in
-            if let context = self.context { act(context) }
-        }
-        context.writeAndFlush(wrapOutboundOut(ByteBuffer()), promise: flushed)
+        exchange.leave()
     }
 }
 
@@ -352,13 +346,14 @@ extension HTTPConnection {
         switch conversation.state {
         case .waiting, .closing: true
         case .lingering: false
-        case .idle, .reading, .refusing, .answering:
+        case .exchanging(let exchange) where exchange.rest == .held: true
+        case .idle, .reading, .refusing, .answering, .exchanging:
             hasFailed || inputs.isFull
         }
     }
 
     /// After every event: reads again if it may, and says how long it will wait for the next one.
-    private func settle() {
+    func settle() {
         guard let context, let timer else { return }
         if owesRead, !holdsReads {
             owesRead = false

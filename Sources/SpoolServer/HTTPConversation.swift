@@ -13,7 +13,8 @@ struct HTTPConversation {
 
     /// The states and the moves out of them.
     enum State: Equatable {
-        /// Between requests, or within a head. → waiting, reading, refusing, lingering, closing
+        /// Between requests, or within a head. → waiting, reading, refusing, exchanging, lingering,
+        /// closing
         case idle
         /// Needs more of the budget before it reads on. → reading, lingering, closing
         case waiting(Reading)
@@ -21,8 +22,10 @@ struct HTTPConversation {
         case reading(Reading)
         /// Was refused by its head and has no body: answered at its end. → idle, closing
         case refusing(RequestFraming)
-        /// The application has the request. → idle, lingering, closing
+        /// The application has the request. → idle, exchanging, lingering, closing
         case answering(RequestFraming)
+        /// Request or answer is passed on as it comes. → idle, lingering, closing
+        case exchanging(Exchange)
         /// Answered before its request ended: what still comes is thrown away. → closing
         case lingering(bytesLeft: Int)
         /// Nothing is read any more, what was written is flushed.
@@ -41,6 +44,12 @@ struct HTTPConversation {
         case keep
         /// Give the request to the application.
         case call
+        /// Give the request to the application; its body, if it has one, follows.
+        case callAhead
+        /// Offer the input to the application, as the next part of the body.
+        case offer
+        /// Tell the application that the body has ended.
+        case offerEnd
         /// Write the answer that was planned for this head.
         case answerPlanned
         /// Write an answer of this status and with this reason.
@@ -73,11 +82,14 @@ struct HTTPConversation {
     /// Bytes by which a body of unknown length is reserved.
     static let chunkedStep = 64 << 10
 
-    private(set) var state = State.idle
+    /// Where it stands; set by the moves alone.
+    var state = State.idle
     /// Whether bytes of a head have arrived.
-    private var hasBegun = false
-    private var isDraining = false
-    private let lingerBytesMax: Int
+    var hasBegun = false
+    /// Whether every answer is the last one.
+    private(set) var isDraining = false
+    /// Bytes that are thrown away at most after an early answer.
+    let lingerBytesMax: Int
 
     /// A fresh connection.
     init(lingerBytesMax: Int) {
@@ -89,6 +101,7 @@ struct HTTPConversation {
         switch state {
         case .waiting, .answering, .closing: true
         case .idle, .reading, .refusing, .lingering: false
+        case .exchanging(let exchange): exchange.rest == .held || exchange.rest == .nothing
         }
     }
 
@@ -96,7 +109,16 @@ struct HTTPConversation {
     var isParsing: Bool {
         switch state {
         case .lingering, .closing: false
-        case .idle, .waiting, .reading, .refusing, .answering: true
+        case .idle, .waiting, .reading, .refusing, .answering, .exchanging: true
+        }
+    }
+
+    /// Whether somebody waits for an answer of which nothing has been written.
+    var awaitsAnswer: Bool {
+        switch state {
+        case .answering: true
+        case .exchanging(let exchange): !exchange.isAnswering
+        case .idle, .waiting, .reading, .refusing, .lingering, .closing: false
         }
     }
 
@@ -108,6 +130,8 @@ struct HTTPConversation {
         case .waiting, .answering: .unlimited
         case .lingering: .linger
         case .closing: .idle
+        case .exchanging(let exchange) where exchange.isStalled: .idle
+        case .exchanging(let exchange): exchange.rest == .coming ? .read : .unlimited
         }
     }
 
@@ -121,7 +145,7 @@ struct HTTPConversation {
             if !areBlank { hasBegun = true }
         case .lingering(let bytesLeft):
             state = count < bytesLeft ? .lingering(bytesLeft: bytesLeft - count) : .closing
-        case .waiting, .reading, .refusing, .answering, .closing:
+        case .waiting, .reading, .refusing, .answering, .exchanging, .closing:
             break
         }
         return isParsing
@@ -178,6 +202,12 @@ struct HTTPConversation {
 
     /// A part of the body.
     mutating func body(_ count: Int) -> Step {
+        if case .exchanging(var exchange) = state {
+            guard exchange.rest == .coming else { return .proceed }
+            exchange.rest = .held
+            state = .exchanging(exchange)
+            return .offer
+        }
         guard case .reading(var reading) = state else {
             preconditionFailure("part of a body while \(state)")
         }
@@ -202,6 +232,11 @@ struct HTTPConversation {
         case .refusing(let framing):
             state = .answering(framing)
             return .answerPlanned
+        case .exchanging(var exchange):
+            let isWanted = exchange.rest == .coming && exchange.framing.length != .none
+            exchange.rest = .nothing
+            state = .exchanging(exchange)
+            return isWanted ? .offerEnd : .proceed
         case .idle, .waiting, .answering, .lingering, .closing:
             preconditionFailure("end of a request while \(state)")
         }
@@ -221,9 +256,9 @@ struct HTTPConversation {
     /// The time for what it waits for is over.
     mutating func timedOut() -> Step {
         switch patience {
-        case .read:
+        case .read where mayRefuse:
             return refuse(408, "the rest of the request did not come in time; send it again")
-        case .idle, .linger, .unlimited:
+        case .read, .idle, .linger, .unlimited:
             state = .closing
             return .close
         }
@@ -255,6 +290,14 @@ struct HTTPConversation {
             }
             state = .idle
             return .keepsAlive
+        case .exchanging(let exchange):
+            guard !exchange.isAnswering else { return nil }
+            guard exchange.rest == .nothing else {
+                state = .lingering(bytesLeft: lingerBytesMax)
+                return .lingers
+            }
+            state = .answering(exchange.framing)
+            return answered(closes: closes, hasMore: hasMore)
         case .lingering:
             return .lingers
         case .idle, .waiting, .reading, .refusing, .closing:
@@ -266,7 +309,16 @@ struct HTTPConversation {
         refuse(413, "the body has more than \(bytesMax) bytes; send less at a time")
     }
 
+    /// Whether nothing of an answer has been written yet.
+    private var mayRefuse: Bool {
+        if case .exchanging(let exchange) = state { !exchange.isAnswering } else { true }
+    }
+
     private mutating func refuse(_ status: Int, _ reason: String) -> Step {
+        guard mayRefuse else {
+            state = .closing
+            return .close
+        }
         state = .lingering(bytesLeft: lingerBytesMax)
         return .refuse(status: status, reason: reason)
     }

@@ -48,6 +48,11 @@ struct RequestFraming: Equatable {
         if length == .none { expectsContinue = false }
     }
 
+    /// The body's length, where the head says it.
+    var lengthSaid: Int? {
+        if case .bytes(let bytes) = length { bytes } else { nil }
+    }
+
     /// Compares without regard to case and without a copy; the lengths are equal already.
     private static func isNamed(_ name: String, _ lowercaseName: StaticString) -> Bool {
         zip(

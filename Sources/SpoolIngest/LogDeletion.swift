@@ -1,0 +1,104 @@
+import SpoolCore
+import SpoolServer
+
+/// `DELETE /logs`: what is still queued is discarded here, what upstream has is deleted there.
+///
+/// All or nothing, as far as two places allow it: nothing happens while one of the logs is on its
+/// way, and the local part only after upstream has done its own.
+struct LogDeletion {
+    /// A log that is named by one of this spool's provisional ids.
+    private struct Ours {
+        let item: QueryItem
+        let id: String
+        let sequence: EventSequence
+    }
+
+    /// What is done once it is known where the logs are.
+    enum Decision {
+        /// Nothing.
+        case refuse(HTTPAnswer)
+        /// Upstream deletes what this query names, if there is one; then these are discarded.
+        case delete(query: String?, discarding: [EventSequence])
+    }
+
+    private let items: [QueryItem]
+    private let ours: [Ours]
+
+    /// The logs named in a query.
+    ///
+    /// - Throws: 422 when it names none: what upstream deletes then is documented nowhere.
+    init(query: String?, _ identity: SpoolIdentity) throws(Refusal) {
+        let loc: [Mistake.Step] = [.name("query"), .name("id")]
+        items = QueryItem.items(in: query ?? "").filter { $0.name != "id" || $0.value != "" }
+        let ids = items.filter { $0.name == "id" }
+        guard !ids.isEmpty else {
+            throw Refusal([
+                Mistake(
+                    loc: loc, message: "name the logs to delete: ?id=…&id=…", type: .missing)
+            ])
+        }
+        guard !ids.contains(where: { $0.value == nil }) else {
+            throw Refusal([
+                Mistake(loc: loc, message: "percent-encode the id's UTF-8 bytes", type: .value)
+            ])
+        }
+        ours = ids.compactMap { item in
+            guard let id = item.value, let sequence = identity.sequence(of: .log, in: id) else {
+                return nil
+            }
+            return Ours(item: item, id: id, sequence: sequence)
+        }
+    }
+
+    /// The logs of this spool, about which the queue must be asked.
+    var sequences: [EventSequence] { ours.map(\.sequence) }
+
+    /// What is done, given the standing of each of ``sequences``.
+    func decide(_ standings: [ProvisionalStanding]) -> Decision {
+        precondition(standings.count == ours.count, "\(standings.count) of \(ours.count) known")
+        var local: [EventSequence] = []
+        for (log, standing) in zip(ours, standings) {
+            switch standing {
+            case .queued(let event) where event.isInFlight:
+                return .refuse(.logIsOnItsWay)
+            case .queued:
+                if !local.contains(log.sequence) { local.append(log.sequence) }
+            case .upstream:
+                continue
+            case .dead, .unknown:
+                return .refuse(.noSuchLog(log.id, standing, consequence: "; nothing was deleted"))
+            }
+        }
+        let isLocal = Set(local)
+        let localItems = Set(
+            ours.filter { isLocal.contains($0.sequence) }.map(\.item.text))
+        let rest = items.filter { $0.name != "id" || !localItems.contains($0.text) }
+        let query = rest.map(\.text).joined(separator: "&")
+        return .delete(
+            query: rest.contains { $0.name == "id" } ? query : nil, discarding: local)
+    }
+}
+
+extension HTTPAnswer {
+    /// 503: it may be on its way upstream, and will soon have arrived or not.
+    static var logIsOnItsWay: HTTPAnswer {
+        .unavailable(
+            "one of the logs is on its way upstream, nothing was deleted; try again in a moment")
+    }
+
+    /// 404: a provisional id of this spool stands for nothing that could be shown.
+    static func noSuchLog(
+        _ id: String, _ standing: ProvisionalStanding, consequence: String = ""
+    ) -> HTTPAnswer {
+        if case .dead(let reason) = standing {
+            return .detail(
+                status: 404,
+                "log \(id) was not delivered and is among the dead letters (\(reason))"
+                    + "\(consequence); `loopspool dead` shows it to the operator")
+        }
+        return .detail(
+            status: 404,
+            "log \(id) is not known here: it was deleted, or delivered so long ago that its id is "
+                + "forgotten\(consequence)")
+    }
+}
