@@ -17,7 +17,9 @@ import Synchronization
 ///
 /// A request is checked on its connection's thread (``ArchiveAPI``, ``ShapeCheck`` with the tables
 /// of ``V4Contract``), turned into drafts, and handed to the writer thread (``ArchiveStore``),
-/// which owns the only connection.
+/// whose connection makes all writes and checkpoints. Questions are answered on a thread of their
+/// own (``ArchiveReader``) whose connection only reads, a few milliseconds at a time; they see
+/// every log that was answered before.
 ///
 /// What the v4 documents leave open, decided:
 ///
@@ -30,32 +32,42 @@ import Synchronization
 /// - An integer is a number without fraction and exponent; a member that occurs twice counts once,
 ///   the last time. Unknown members are stored and not answered.
 /// - All feedback is kept, in order; one that unsets is answered with an empty `value`.
-/// - Configs, datapoints, evaluations and evaluators live elsewhere, so ids of these are taken as
-///   given. A result needs a log that answers some datapoint. `config` in an answer is the given
-///   one with an id made from the log's, or a `generic` placeholder.
+/// - Configs, datapoints, evaluations, evaluators and directories live elsewhere, so ids of these
+///   are taken as given. A result needs a log that answers some datapoint. `config` in an answer is
+///   the given one with an id made from the log's, or a `generic` placeholder.
 /// - With `save: false` what is documented and no payload is stored; unknown members are not, since
 ///   nobody can say what they hold, nor is an output that comes later.
-/// - `GET /logs` lists by arrival. Nothing else of the API is served: 501, other methods 405.
+/// - Lists of logs are as ``LogQuery`` says, lists of projects as ``ProjectQuery``. `total` counts
+///   all pages. A list that would take too much to find is 422 and asks for a shorter time.
+/// - `DELETE /logs` removes all logs that it names, with their feedback and results, or none: an id
+///   that is not here is 404, and named. A session goes with its last log. Children stay, without
+///   their parent. Sessions that nobody has logged to are forgotten, the oldest first, when there
+///   are more than about 100,000; projects never are.
+/// - `first_inputs` and `last_output` of a session are those of the log that came first and last.
+/// - `POST /projects` with the name of another project is 422.
+/// - What only the hosted service could do is 501 and says so; other methods are 405.
 public final class Archive: Sendable {
     /// What to serve over HTTP.
     public let application: any HTTPApplication
 
     private let committer: GroupCommitter<ArchiveStore>
+    private let reader: GroupCommitter<ArchiveReader>
     private let board: StatusBoard
     /// Holds the lock until the file is closed.
     private let directory: ArchiveDirectory
 
     private init(
         application: any HTTPApplication, committer: GroupCommitter<ArchiveStore>,
-        board: StatusBoard, directory: ArchiveDirectory
+        reader: GroupCommitter<ArchiveReader>, board: StatusBoard, directory: ArchiveDirectory
     ) {
         self.application = application
         self.committer = committer
+        self.reader = reader
         self.board = board
         self.directory = directory
     }
 
-    /// Opens the archive in a directory, making both when missing, and starts its writer thread.
+    /// Opens the archive in a directory, making both when missing, and starts its two threads.
     ///
     /// - Parameters:
     ///   - directory: holds `archive.db` with its companions and `archive.lock`; its parent must
@@ -79,23 +91,29 @@ public final class Archive: Sendable {
                 path: directory.databasePath, storedBytesMax: settings.storedBytesMax,
                 random: random, publish: board.post)
         }
+        // After the writer, which makes the file and brings it up to date.
+        let reader = try GroupCommitter<ArchiveReader>(name: "archive-reader", report: report) {
+            try ArchiveReader(path: directory.databasePath)
+        }
         let application = ArchiveAPI(
-            committer: committer, settings: settings, freeDiskBytes: { directory.freeBytes },
-            now: now, record: record, report: report)
+            committer: committer, reader: reader,
+            teamID: ArchiveID.rename(board.status.instanceID, from: .archive, to: .team),
+            settings: settings, turns: WalkTurns(walkingMax: settings.walkingMax),
+            freeDiskBytes: { directory.freeBytes }, now: now, record: record, report: report)
         return Archive(
-            application: application, committer: committer, board: board, directory: directory)
+            application: application, committer: committer, reader: reader, board: board,
+            directory: directory)
     }
 
     /// What the archive holds as of its last commit.
-    public var status: ArchiveStatus {
-        guard let status = board.read() else {
-            preconditionFailure("the store posts its status before open returns")
-        }
-        return status
-    }
+    public var status: ArchiveStatus { board.status }
 
     /// Commits and answers what is under way and closes the file. Later requests are answered 503.
     public func close() async {
+        // The reader first: who closes the file last checkpoints it.
+        await withCheckedContinuation { continuation in
+            reader.stop { continuation.resume() }
+        }
         await withCheckedContinuation { continuation in
             committer.stop { continuation.resume() }
         }
@@ -105,13 +123,16 @@ public final class Archive: Sendable {
 
 /// Where the writer thread leaves its status for others to read.
 private final class StatusBoard: Sendable {
-    private let status = Mutex<ArchiveStatus?>(nil)
+    private let posted = Mutex<ArchiveStatus?>(nil)
 
     func post(_ status: ArchiveStatus) {
-        self.status.withLock { $0 = status }
+        posted.withLock { $0 = status }
     }
 
-    func read() -> ArchiveStatus? {
-        status.withLock { $0 }
+    var status: ArchiveStatus {
+        guard let status = posted.withLock({ $0 }) else {
+            preconditionFailure("the store posts its status before open returns")
+        }
+        return status
     }
 }

@@ -7,11 +7,18 @@ import SpoolServer
 /// The archive's side of the v4 API: routes in, documented answers out.
 ///
 /// Bodies are checked on the caller's thread, whole and before anything is stored; what needs the
-/// store happens on its thread, and is answered after the commit.
+/// store happens on its thread, and is answered after the commit. Questions go to the reader's
+/// thread (`ArchiveAPI+Questions.swift`).
 struct ArchiveAPI: HTTPApplication {
     /// Where the store lives.
     let committer: GroupCommitter<ArchiveStore>
+    /// Where questions are answered.
+    let reader: GroupCommitter<ArchiveReader>
+    /// The team that all projects belong to.
+    let teamID: String
     let settings: ArchiveSettings
+    /// Which lists may walk.
+    let turns: WalkTurns
     /// Free bytes on the archive's disk.
     let freeDiskBytes: @Sendable () -> Int64
     /// The wall clock.
@@ -61,24 +68,19 @@ struct ArchiveAPI: HTTPApplication {
         case .updateLog: try update(.id(route.id), request, reply)
         case .updateLogByReference:
             try update(.reference(try required("reference_id", query)), request, reply)
+        case .deleteLogs: try deleteLogs(query, reply)
         case .addSession: addSession(reply)
-        case .addEvaluationLog: try addEvaluationLog(request, reply)
-        case .addEvaluationResult: try addResult(evaluation: route.id, request, reply)
+        case .addProject: try addProject(request, reply)
+        case .addEvaluationLog: try addEvaluationLog(evaluation: route.id, query, request, reply)
+        case .addEvaluationResult: try addResult(evaluation: route.id, query, request, reply)
         case .getLog: getLog(route.id, reply)
         case .listLogs: try listLogs(query, reply)
-        case .needsModel:
-            reply(
-                .detail(
-                    status: 501,
-                    "\(name) calls a model provider, which only the hosted service could do; "
-                        + "call the provider from the app and send what came back with POST /logs"))
-        case .notBuilt:
-            reply(
-                .detail(
-                    status: 501,
-                    "\(name) is an operation of the hosted service that this archive does not "
-                        + "have; it takes logs, feedback, sessions and evaluation results, and "
-                        + "serves GET /logs"))
+        case .getSession: getSession(route.id, reply)
+        case .listSessions: try listSessions(query, reply)
+        case .getProject: getProject(route.id, reply)
+        case .listProjects: try listProjects(query, reply)
+        case .exportProject: try exportProject(route.id, query, reply)
+        case .elsewhere(let what): reply(.detail(status: 501, "\(name) \(what.words)"))
         case .outOfService:
             reply(.detail(status: 501, "\(name) was taken out of service by the v4 API itself"))
         }
@@ -128,9 +130,11 @@ struct ArchiveAPI: HTTPApplication {
     }
 
     private func addEvaluationLog(
-        _ request: HTTPRequest, _ reply: @escaping Reply
+        evaluation: String, _ query: ArchiveQuery, _ request: HTTPRequest,
+        _ reply: @escaping Reply
     ) throws(ArchiveBody.Refused) {
-        let draft = try ArchiveBody.evaluationLog(request.body)
+        let draft = try ArchiveBody.evaluationLog(
+            request.body, evaluation: evaluation, evaluatee: query["evaluatee_id"])
         commit(status: 201, reply) { [now] store in
             try store.addLogs([draft], .insideLog, now: now())
         } answer: { writer, logs in
@@ -139,9 +143,11 @@ struct ArchiveAPI: HTTPApplication {
     }
 
     private func addResult(
-        evaluation: String, _ request: HTTPRequest, _ reply: @escaping Reply
+        evaluation: String, _ query: ArchiveQuery, _ request: HTTPRequest,
+        _ reply: @escaping Reply
     ) throws(ArchiveBody.Refused) {
-        let draft = try ArchiveBody.result(request.body, evaluation: evaluation)
+        let draft = try ArchiveBody.result(
+            request.body, evaluation: evaluation, evaluatee: query["evaluatee_id"])
         commit(status: 201, reply) { [now] store in
             try store.addResult(draft, now: now())
         } answer: { writer, result in
@@ -149,36 +155,26 @@ struct ArchiveAPI: HTTPApplication {
         }
     }
 
-    private func getLog(_ id: String, _ reply: @escaping Reply) {
-        commit(status: 200, stores: false, reply) { store in
-            try store.storedLog(id: id)
-        } answer: { writer, log in
-            try writer.log(log)
+    private func addProject(
+        _ request: HTTPRequest, _ reply: @escaping Reply
+    ) throws(ArchiveBody.Refused) {
+        let draft = try ArchiveBody.project(request.body)
+        commit(status: 201, reply) { [now] store in
+            try store.addProject(draft, now: now())
+        } answer: { [teamID] writer, project in
+            writer.project(project, teamID: teamID)
         }
     }
 
-    private func listLogs(
+    private func deleteLogs(
         _ query: ArchiveQuery, _ reply: @escaping Reply
     ) throws(ArchiveBody.Refused) {
-        var mistakes = Mistakes()
-        let project = query.required("project_id", &mistakes)
-        let page = query.integer("page", absent: 0, in: 0...Int.max, &mistakes)
-        let size = query.integer("size", absent: 50, in: 1...1000, &mistakes)
-        guard mistakes.isEmpty else { throw ArchiveBody.Refused(mistakes) }
-        commit(status: 200, stores: false, reply) { [settings] store in
-            try store.logs(
-                ofProject: project, page: page, size: size, bytesMax: settings.pageBytesMax)
-        } answer: { writer, result in
-            writer.beginObject()
-            writer.key("records")
-            try writer.array(result.logs) { try $0.log($1) }
-            writer.key("page")
-            writer.int(page)
-            writer.key("size")
-            writer.int(size)
-            writer.key("total")
-            writer.int(result.total)
-            writer.endObject()
+        _ = try required("id", query)
+        let ids = Set(query.all("id"))
+        // On a full disk too: it makes room.
+        commit(status: 204, stores: false, reply) { store in
+            try store.removeLogs(ids: ids)
+        } answer: { _, _ in
         }
     }
 
@@ -195,7 +191,7 @@ struct ArchiveAPI: HTTPApplication {
 
     /// Does work in the store's next transaction and answers when that is committed.
     ///
-    /// - Parameter stores: false for questions, which are answered on a full disk too.
+    /// - Parameter stores: false for what takes no room, and so is done on a full disk too.
     private func commit<Outcome>(
         status: Int, stores: Bool = true, _ reply: @escaping Reply,
         _ work: @escaping @Sendable (ArchiveStore) throws -> Result<Outcome, ArchiveRefusal>,
@@ -209,15 +205,7 @@ struct ArchiveAPI: HTTPApplication {
                         + "\(settings.freeDiskBytesMin); make room there"))
         }
         committer.submit { store in
-            let answer: HTTPAnswer
-            switch try work(store) {
-            case .success(let outcome):
-                answer = Self.answer(status: status) { try write(&$0, outcome) }
-            case .failure(.mistakes(let mistakes)):
-                answer = HTTPAnswer(status: 422, body: mistakes.body)
-            case .failure(.unknown(let text)):
-                answer = .detail(status: 404, text)
-            }
+            let answer = HTTPAnswer(try work(store), status: status, write)
             return { reply(answer) }
         } orElse: { failure in
             switch failure {
@@ -235,23 +223,8 @@ struct ArchiveAPI: HTTPApplication {
         }
     }
 
-    /// An answer written from what is stored, or 500 where the disk gave back something else.
-    private static func answer(
-        status: Int, _ write: (inout JSONWriter) throws -> Void
-    ) -> HTTPAnswer {
-        var writer = JSONWriter()
-        do {
-            try write(&writer)
-            return HTTPAnswer(status: status, body: writer.bytes)
-        } catch {
-            return .detail(
-                status: 500,
-                "what the archive stored about this is damaged (\(error)); "
-                    + "restore archive.db from a backup, and check the disk")
-        }
-    }
-
-    private func unavailable(_ text: String) -> HTTPAnswer {
+    /// 503 with the time after which to try again.
+    func unavailable(_ text: String) -> HTTPAnswer {
         var answer = HTTPAnswer.detail(status: 503, text)
         answer.headers.append(("Retry-After", "\(settings.retryAfterSeconds)"))
         return answer

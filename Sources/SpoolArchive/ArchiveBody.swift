@@ -49,24 +49,38 @@ enum ArchiveBody {
     }
 
     /// The log of `POST /evaluations/{id}/log`.
-    static func evaluationLog(_ body: ByteBuffer) throws(Refused) -> LogDraft {
+    static func evaluationLog(
+        _ body: ByteBuffer, evaluation: String, evaluatee: String?
+    ) throws(Refused) -> LogDraft {
         try read(body, aroundLog: true) {
             $1.check($0, .object(V4Contract.evaluationLog))
         } make: {
             let members = $0.members
-            // Safety: a required member, and the body was checked.
-            return LogDraft(members["log"]!, datapoint: members.string("datapoint_id"))
+            // Safety: both are required members, and the body was checked.
+            let place = EvaluationPlace(
+                evaluationID: evaluation, evaluateeID: evaluatee,
+                datapointID: members.string("datapoint_id")!)
+            return LogDraft(members["log"]!, evaluation: place)
         }
     }
 
     /// The verdict of `POST /evaluations/{id}/result`.
     static func result(
-        _ body: ByteBuffer, evaluation: String
+        _ body: ByteBuffer, evaluation: String, evaluatee: String?
     ) throws(Refused) -> ResultDraft {
         try read(body) {
             $1.check($0, .object(V4Contract.evaluationResult))
         } make: {
-            ResultDraft($0, evaluationID: evaluation)
+            ResultDraft($0, evaluationID: evaluation, evaluateeID: evaluatee)
+        }
+    }
+
+    /// The project of `POST /projects`.
+    static func project(_ body: ByteBuffer) throws(Refused) -> ProjectDraft {
+        try read(body) {
+            $1.check($0, .object(V4Contract.project))
+        } make: {
+            ProjectDraft($0)
         }
     }
 

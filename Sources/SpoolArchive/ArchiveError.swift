@@ -4,6 +4,10 @@ internal import Glibc
 public enum ArchiveError: Error, Sendable, CustomStringConvertible {
     /// The directory cannot be made or written to.
     case directory(path: String, errno: Int32)
+    /// There is no archive in the directory.
+    case absent(path: String)
+    /// An earlier version of the program wrote the file, and only a store brings it up to date.
+    case outdated(path: String, found: Int, known: Int)
     /// Another process has the archive open; the text is its pid, as far as known.
     case locked(path: String, holder: String)
     /// The record file cannot be written.
@@ -16,6 +20,16 @@ public enum ArchiveError: Error, Sendable, CustomStringConvertible {
             """
             The archive's file \(path) cannot be used: \(Self.words(errno)). \
             Make its directory writable for this user, or name another one with --state-dir.
+            """
+        case .absent(let path):
+            """
+            There is no archive at \(path). \
+            Name the state directory of a daemon or of an archive with --state-dir.
+            """
+        case .outdated(let path, let found, let known):
+            """
+            \(path) has schema version \(found), and this program needs version \(known). \
+            Start the daemon or `loopspool archive serve` on it once: that brings it up to date.
             """
         case .locked(let path, let holder):
             """

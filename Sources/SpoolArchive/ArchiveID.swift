@@ -12,6 +12,8 @@ enum ArchiveID {
         case result = "evr_"
         /// The archive itself.
         case archive = "arch_"
+        /// The archive as the owner of its projects.
+        case team = "tm_"
     }
 
     /// Characters after the prefix.

@@ -2,7 +2,8 @@ import SpoolCore
 
 /// A request's query, decoded (url.spec.whatwg.org, application/x-www-form-urlencoded).
 struct ArchiveQuery {
-    private let pairs: [(name: String, value: String)]
+    /// All pairs in order.
+    let pairs: [(name: String, value: String)]
 
     /// The pairs of what follows `?`; nil is an empty query.
     init(_ query: String?) {
@@ -17,6 +18,9 @@ struct ArchiveQuery {
 
     /// The value of this key, the last of several.
     subscript(name: String) -> String? { pairs.last { $0.name == name }?.value }
+
+    /// The values of this key, in order.
+    func all(_ name: String) -> [String] { pairs.filter { $0.name == name }.map(\.value) }
 
     /// The value of a key that must be there; reports a mistake and yields an empty text otherwise.
     func required(_ name: String, _ mistakes: inout Mistakes) -> String {
@@ -36,6 +40,41 @@ struct ArchiveQuery {
             [.name("query"), .name(name)], .integer,
             "expected an integer from \(range.lowerBound) \(bound)")
         return absent
+    }
+
+    /// The choice at a key, `absent` when it is not there; reports a mistake for any other text.
+    func choice<Choice: CaseIterable & RawRepresentable<String>>(
+        _ name: String, absent: Choice, _ mistakes: inout Mistakes
+    ) -> Choice {
+        guard let text = self[name] else { return absent }
+        if let choice = Choice(rawValue: text) { return choice }
+        let words = Choice.allCases.map { "'\($0.rawValue)'" }.joined(separator: " or ")
+        mistakes.add([.name("query"), .name(name)], .literal, "expected \(words)")
+        return absent
+    }
+
+    /// The date or date-time at a key, nil when it is not there; reports a mistake for others.
+    ///
+    /// - Parameter endsDay: whether a date means its last moment instead of its first.
+    func time(_ name: String, endsDay: Bool, _ mistakes: inout Mistakes) -> Timestamp? {
+        guard let text = self[name] else { return nil }
+        // An offset's + that nobody escaped has become a space.
+        guard let time = DateTimeText.time(text) ?? DateTimeText.time(Self.spaceToPlus(text))
+        else {
+            mistakes.add(
+                [.name("query"), .name(name)], .dateTime,
+                "expected a date such as 2024-05-01, or a date and time such as "
+                    + "2024-05-01T12:30:15Z")
+            return nil
+        }
+        let isWholeDay = endsDay && DateTimeText.isDate(text)
+        return Timestamp(
+            milliseconds: time.milliseconds + (isWholeDay ? DateTimeText.dayMilliseconds - 1 : 0))
+    }
+
+    private static func spaceToPlus(_ text: String) -> String {
+        guard let space = text.lastIndex(of: " ") else { return text }
+        return text[..<space] + "+" + text[text.index(after: space)...]
     }
 
     /// Text with its percent-escapes decoded. A `%` without two hexadecimal digits stands for

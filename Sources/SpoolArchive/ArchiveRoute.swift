@@ -9,12 +9,17 @@ struct ArchiveRoute {
         case addSession
         case addEvaluationLog
         case addEvaluationResult
+        case deleteLogs
+        case addProject
         case getLog
         case listLogs
-        /// It calls a model provider.
-        case needsModel
-        /// Not in this archive yet.
-        case notBuilt
+        case getSession
+        case listSessions
+        case getProject
+        case listProjects
+        case exportProject
+        /// Only the hosted service could do it.
+        case elsewhere(Elsewhere)
         /// The v4 API's own documents call it out of service.
         case outOfService
     }
@@ -63,75 +68,77 @@ struct ArchiveRoute {
 
     // MARK: The table
 
-    private typealias Row = (method: String, path: [Substring], operation: Operation)
+    /// A method and a path with `{id}` for its placeholders, and what the archive does there.
+    typealias Row = (method: String, path: [Substring], operation: Operation)
 
     private static func row(_ method: String, _ path: String, _ operation: Operation) -> Row {
         (method, path.split(separator: "/"), operation)
     }
 
-    /// Paths that name a thing come before those with a placeholder in its place.
-    private static let table: [Row] = [
+    /// All 60 operations. Paths that name a thing come before those with a placeholder in its
+    /// place.
+    static let table: [Row] = [
         row("POST", "/logs", .addLogs),
         row("PATCH", "/logs", .updateLogByReference),
         row("GET", "/logs", .listLogs),
-        row("DELETE", "/logs", .notBuilt),
+        row("DELETE", "/logs", .deleteLogs),
         row("GET", "/logs/{id}", .getLog),
         row("PATCH", "/logs/{id}", .updateLog),
         row("POST", "/feedback", .addFeedback),
         row("POST", "/sessions", .addSession),
-        row("GET", "/sessions", .notBuilt),
-        row("GET", "/sessions/{id}", .notBuilt),
+        row("GET", "/sessions", .listSessions),
+        row("GET", "/sessions/{id}", .getSession),
         row("POST", "/evaluations/{id}/log", .addEvaluationLog),
         row("POST", "/evaluations/{id}/result", .addEvaluationResult),
 
-        row("POST", "/chat", .needsModel),
-        row("POST", "/chat-deployed", .needsModel),
-        row("POST", "/chat-model-config", .needsModel),
-        row("POST", "/completion", .needsModel),
-        row("POST", "/completion-deployed", .needsModel),
-        row("POST", "/completion-model-config", .needsModel),
+        row("POST", "/chat", .elsewhere(.models)),
+        row("POST", "/chat-deployed", .elsewhere(.models)),
+        row("POST", "/chat-model-config", .elsewhere(.models)),
+        row("POST", "/completion", .elsewhere(.models)),
+        row("POST", "/completion-deployed", .elsewhere(.models)),
+        row("POST", "/completion-model-config", .elsewhere(.models)),
 
-        row("GET", "/datapoints/{id}", .notBuilt),
+        row("GET", "/datapoints/{id}", .elsewhere(.datasets)),
         row("DELETE", "/datapoints", .outOfService),
         row("PATCH", "/datapoints/{id}", .outOfService),
-        row("GET", "/datasets", .notBuilt),
-        row("GET", "/datasets/{id}", .notBuilt),
-        row("PATCH", "/datasets/{id}", .notBuilt),
-        row("DELETE", "/datasets/{id}", .notBuilt),
-        row("GET", "/datasets/{id}/datapoints", .notBuilt),
-        row("POST", "/datasets/{id}/datapoints", .notBuilt),
-        row("GET", "/evaluations", .notBuilt),
-        row("GET", "/evaluations/{id}", .notBuilt),
-        row("GET", "/evaluations/{id}/datapoints", .notBuilt),
-        row("PATCH", "/evaluations/{id}/evaluators", .notBuilt),
-        row("PATCH", "/evaluations/{id}/status", .notBuilt),
-        row("GET", "/evaluators", .notBuilt),
-        row("POST", "/evaluators", .notBuilt),
-        row("GET", "/evaluators/{id}", .notBuilt),
-        row("PATCH", "/evaluators/{id}", .notBuilt),
-        row("DELETE", "/evaluators/{id}", .notBuilt),
-        row("POST", "/model-configs", .notBuilt),
-        row("POST", "/model-configs/deserialize", .notBuilt),
-        row("POST", "/model-configs/serialize", .notBuilt),
-        row("GET", "/model-configs/{id}", .notBuilt),
-        row("POST", "/model-configs/{id}/export", .notBuilt),
-        row("GET", "/projects", .notBuilt),
-        row("POST", "/projects", .notBuilt),
-        row("GET", "/projects/{id}", .notBuilt),
-        row("PATCH", "/projects/{id}", .notBuilt),
-        row("DELETE", "/projects/{id}", .notBuilt),
-        row("GET", "/projects/{id}/active-config", .notBuilt),
-        row("DELETE", "/projects/{id}/active-config", .notBuilt),
-        row("GET", "/projects/{id}/configs", .notBuilt),
-        row("GET", "/projects/{id}/datasets", .notBuilt),
-        row("POST", "/projects/{id}/datasets", .notBuilt),
-        row("PATCH", "/projects/{id}/deploy-config", .notBuilt),
-        row("GET", "/projects/{id}/deployed-configs", .notBuilt),
-        row("DELETE", "/projects/{id}/deployed-config/{id}", .notBuilt),
-        row("GET", "/projects/{id}/evaluations", .notBuilt),
-        row("POST", "/projects/{id}/evaluations", .notBuilt),
-        row("POST", "/projects/{id}/export", .notBuilt),
-        row("POST", "/projects/{id}/feedback-types", .notBuilt),
+        row("GET", "/datasets", .elsewhere(.datasets)),
+        row("GET", "/datasets/{id}", .elsewhere(.datasets)),
+        row("PATCH", "/datasets/{id}", .elsewhere(.datasets)),
+        row("DELETE", "/datasets/{id}", .elsewhere(.datasets)),
+        row("GET", "/datasets/{id}/datapoints", .elsewhere(.datasets)),
+        row("POST", "/datasets/{id}/datapoints", .elsewhere(.datasets)),
+        row("GET", "/evaluations", .elsewhere(.evaluations)),
+        row("GET", "/evaluations/{id}", .elsewhere(.evaluations)),
+        row("GET", "/evaluations/{id}/datapoints", .elsewhere(.evaluations)),
+        row("PATCH", "/evaluations/{id}/evaluators", .elsewhere(.evaluations)),
+        row("PATCH", "/evaluations/{id}/status", .elsewhere(.evaluations)),
+        row("GET", "/evaluators", .elsewhere(.evaluators)),
+        row("POST", "/evaluators", .elsewhere(.evaluators)),
+        row("GET", "/evaluators/{id}", .elsewhere(.evaluators)),
+        row("PATCH", "/evaluators/{id}", .elsewhere(.evaluators)),
+        row("DELETE", "/evaluators/{id}", .elsewhere(.evaluators)),
+        row("POST", "/model-configs", .elsewhere(.configs)),
+        row("POST", "/model-configs/deserialize", .elsewhere(.configs)),
+        row("POST", "/model-configs/serialize", .elsewhere(.configs)),
+        row("GET", "/model-configs/{id}", .elsewhere(.configs)),
+        row("POST", "/model-configs/{id}/export", .elsewhere(.configs)),
+        row("GET", "/projects", .listProjects),
+        row("POST", "/projects", .addProject),
+        row("GET", "/projects/{id}", .getProject),
+        row("PATCH", "/projects/{id}", .elsewhere(.projectChanges)),
+        row("DELETE", "/projects/{id}", .elsewhere(.projectChanges)),
+        row("GET", "/projects/{id}/active-config", .elsewhere(.deployments)),
+        row("DELETE", "/projects/{id}/active-config", .elsewhere(.deployments)),
+        row("GET", "/projects/{id}/configs", .elsewhere(.configs)),
+        row("GET", "/projects/{id}/datasets", .elsewhere(.datasets)),
+        row("POST", "/projects/{id}/datasets", .elsewhere(.datasets)),
+        row("PATCH", "/projects/{id}/deploy-config", .elsewhere(.deployments)),
+        row("GET", "/projects/{id}/deployed-configs", .elsewhere(.deployments)),
+        row("DELETE", "/projects/{id}/deployed-config/{id}", .elsewhere(.deployments)),
+        row("GET", "/projects/{id}/evaluations", .elsewhere(.evaluations)),
+        row("POST", "/projects/{id}/evaluations", .elsewhere(.evaluations)),
+        row("POST", "/projects/{id}/export", .exportProject),
+        row("POST", "/projects/{id}/feedback-types", .elsewhere(.feedbackTypes)),
         row("PATCH", "/projects/{id}/feedback-types", .outOfService),
     ]
 }

@@ -3,9 +3,11 @@ import SpoolSQLite
 /// The tables of `archive.db`.
 ///
 /// A log is one row: what its request said as it came, and beside it what later updates said, so
-/// that nothing is ever re-encoded. Rows are numbered in the order of their commits, which is the
-/// order of every list. A reference is not unique: the archive never deduplicates, or duplicates
-/// would be invisible.
+/// that nothing is ever re-encoded. Rows are numbered in the order of their commits. A reference is
+/// not unique: the archive never deduplicates, or duplicates would be invisible.
+///
+/// Lists never read these wide rows to find their way: `listing` has a narrow row for each log, and
+/// projects and sessions count what they hold.
 enum ArchiveSchema {
     /// "LSar": marks the file as an archive (sqlite.org/pragma.html, application_id).
     static let applicationID: Int32 = 0x4C53_6172
@@ -88,6 +90,60 @@ enum ArchiveSchema {
                     CHECK (value IS NOT NULL OR error IS NOT NULL)
                 ) STRICT;
                 CREATE INDEX evaluation_result_by_log ON evaluation_result (log, number);
-                """)
+                """),
+        Migration(
+            version: 2,
+            sql: """
+                -- Filled in from the logs of version 1 when the store opens, oldest first.
+                CREATE TABLE listing (
+                    log INTEGER PRIMARY KEY REFERENCES log (number) ON DELETE CASCADE,
+                    project INTEGER NOT NULL,
+                    -- The caller's own time, else that of arrival.
+                    created_at INTEGER NOT NULL,
+                    source TEXT,
+                    model TEXT
+                ) STRICT;
+                CREATE INDEX listing_by_time ON listing (project, created_at);
+
+                -- What an evaluation said beside its log.
+                CREATE TABLE evaluation_log (
+                    log INTEGER PRIMARY KEY REFERENCES log (number) ON DELETE CASCADE,
+                    evaluation_id TEXT NOT NULL,
+                    evaluatee_id TEXT,
+                    datapoint_id TEXT NOT NULL
+                ) STRICT;
+                ALTER TABLE evaluation_result ADD COLUMN evaluatee_id TEXT;
+
+                ALTER TABLE session ADD COLUMN updated_at INTEGER NOT NULL DEFAULT 0;
+                ALTER TABLE session ADD COLUMN logs INTEGER NOT NULL DEFAULT 0 CHECK (logs >= 0);
+                UPDATE session SET
+                    logs = (SELECT count(*) FROM log WHERE session = session.number),
+                    updated_at = max(created_at, coalesce(
+                        (SELECT max(updated_at) FROM log WHERE session = session.number), 0));
+                CREATE INDEX session_unused ON session (number) WHERE logs = 0;
+
+                -- Which sessions have logs in which projects, and how many.
+                CREATE TABLE project_session (
+                    project INTEGER NOT NULL,
+                    session INTEGER NOT NULL,
+                    logs INTEGER NOT NULL CHECK (logs >= 0),
+                    PRIMARY KEY (project, session)
+                ) STRICT, WITHOUT ROWID;
+                CREATE INDEX project_session_by_session ON project_session (session, project);
+                INSERT INTO project_session (project, session, logs)
+                    SELECT project, session, count(*) FROM log
+                    WHERE session IS NOT NULL GROUP BY project, session;
+
+                ALTER TABLE project ADD COLUMN updated_at INTEGER NOT NULL DEFAULT 0;
+                ALTER TABLE project ADD COLUMN sessions INTEGER NOT NULL DEFAULT 0
+                    CHECK (sessions >= 0);
+                UPDATE project SET
+                    sessions = (SELECT count(*) FROM project_session AS named
+                        WHERE named.project = project.number),
+                    updated_at = max(created_at, coalesce(
+                        (SELECT max(received_at) FROM log WHERE log.project = project.number), 0));
+                -- No list reads it any more.
+                DROP INDEX log_by_project;
+                """),
     ]
 }

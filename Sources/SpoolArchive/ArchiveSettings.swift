@@ -13,8 +13,19 @@ public struct ArchiveSettings: Sendable {
     public var freeDiskBytesMin: Int64 = 1 << 30
     /// Seconds a client is asked to wait while nothing can be stored.
     public var retryAfterSeconds = 10
-    /// Bytes that the logs of one listed page may hold.
-    public var pageBytesMax: Int64 = 64 << 20
+    /// Bytes that the records of one listed page may hold, unless it is one record.
+    public var pageBytesMax = 64 << 20
+    /// Bytes of logs that one list may look through, for a search or a filter; beyond it the
+    /// question must name a shorter time. About a second of reading.
+    public var searchedBytesMax = 1 << 30
+    /// Bytes that one list may keep of the logs it sorts, about 100 for each up to the end of its
+    /// page and the values it sorts by; beyond half of it the page is refused.
+    public var sortedBytesMax = 32 << 20
+    /// Bytes that one step of a list reads or writes, and one log more: some milliseconds, after
+    /// which other questions get their turn.
+    public var stepBytesMax = 4 << 20
+    /// Lists that walk at the same time; others wait for their turn.
+    public var walkingMax = 4
     /// A test aid: the file that gets one line for every request, see ``RequestRecord``; nil for
     /// none.
     public var recordPath: String?

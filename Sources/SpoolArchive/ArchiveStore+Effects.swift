@@ -71,7 +71,10 @@ extension ArchiveStore {
         }
         guard let number else { return .failure(.unknown(refusal)) }
         if !draft.isEmpty { try apply(draft, toLog: number, now: now) }
-        return .success(try storedLog(number))
+        guard let log = try storedLog(number) else {
+            preconditionFailure("log \(number) was there a moment ago")
+        }
+        return .success(log)
     }
 
     private func apply(_ draft: UpdateDraft, toLog number: Int64, now: Timestamp) throws {
@@ -100,6 +103,10 @@ extension ArchiveStore {
         update.bind(4, now.milliseconds)
         update.bind(5, number)
         try update.run()
+        try run(
+            "UPDATE session SET updated_at = ?1 "
+                + "WHERE number = (SELECT session FROM log WHERE number = ?2)",
+            now.milliseconds, number)
         try account(growth, toLog: number)
     }
 
@@ -121,13 +128,14 @@ extension ArchiveStore {
         }
         let result = StoredResult(
             id: ArchiveID.mint(.result, using: &random), logID: draft.logID,
-            evaluationID: draft.evaluationID, evaluatorID: draft.evaluatorID, receivedAt: now,
-            value: draft.result, error: draft.error)
+            evaluationID: draft.evaluationID, evaluateeID: draft.evaluateeID,
+            evaluatorID: draft.evaluatorID, receivedAt: now, value: draft.result,
+            error: draft.error)
         let insert = try prepared(
             """
             INSERT INTO evaluation_result (
-                id, log, evaluation_id, evaluator_id, received_at, value, error)
-            VALUES (?, ?, ?, ?, ?, ?, ?)
+                id, log, evaluation_id, evaluator_id, received_at, value, error, evaluatee_id)
+            VALUES (?, ?, ?, ?, ?, ?, ?, ?)
             """)
         insert.bind(1, result.id)
         insert.bind(2, number)
@@ -136,8 +144,12 @@ extension ArchiveStore {
         insert.bind(5, now.milliseconds)
         insert.bind(6, result.value)
         insert.bind(7, result.error)
+        insert.bind(8, result.evaluateeID)
         try insert.run()
-        let bytes = (result.value?.count ?? 0) + (result.error?.count ?? 0)
+        let ids = [result.evaluationID, result.evaluatorID, result.evaluateeID ?? ""]
+        let bytes =
+            (result.value?.count ?? 0) + (result.error?.count ?? 0)
+            + ids.reduce(0) { $0 + $1.utf8.count }
         try account(Self.effectOverheadBytes + Int64(bytes), toLog: number)
         return .success(result)
     }

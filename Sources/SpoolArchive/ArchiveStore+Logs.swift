@@ -77,7 +77,7 @@ extension ArchiveStore {
         let project = try project(of: draft, now: now)
         let session = try session(of: draft, now: now)
         let id = ArchiveID.mint(.log, using: &random)
-        let bytes = Self.logOverheadBytes + Int64(draft.body.count)
+        let bytes = Self.bytes(of: draft)
         let insert = try prepared(
             """
             INSERT INTO log (
@@ -97,15 +97,43 @@ extension ArchiveStore {
         insert.bind(10, draft.body)
         try insert.run()
         let number = lastNumber
-        status.logs += 1
-        status.bytes += bytes
-        try run("UPDATE project SET logs = logs + 1 WHERE number = ?", project.number)
+        countAdded(bytes: bytes)
+        try list(number, project: project.number, draft.facts, receivedAt: now)
+        try count(inProject: project.number, session: session?.number, now: now)
+        if let evaluation = draft.evaluation { try add(evaluation, toLog: number) }
         for feedback in draft.feedback {
             let target = try feedback.dataID.flatMap { try logNumber(id: $0) } ?? number
             _ = try add(feedback, toLog: target, id: feedback.dataID ?? id, now: now)
         }
         return CreatedLog(id: id, projectID: project.id, sessionID: session?.id)
     }
+
+    private func add(_ evaluation: EvaluationPlace, toLog number: Int64) throws {
+        let insert = try prepared(
+            "INSERT INTO evaluation_log (log, evaluation_id, evaluatee_id, datapoint_id) "
+                + "VALUES (?, ?, ?, ?)")
+        insert.bind(1, number)
+        insert.bind(2, evaluation.evaluationID)
+        insert.bind(3, evaluation.evaluateeID)
+        insert.bind(4, evaluation.datapointID)
+        try insert.run()
+    }
+
+    /// What a log takes on disk, about: its body, what is copied out of it into rows and indexes,
+    /// and the rows themselves.
+    private static func bytes(of draft: LogDraft) -> Int64 {
+        let copies = [
+            draft.reference, draft.reference, draft.facts.source, draft.facts.model,
+            draft.evaluation?.evaluationID, draft.evaluation?.evaluateeID,
+            draft.evaluation?.datapointID,
+        ]
+        let copied = copies.reduce(0) { $0 + ($1?.utf8.count ?? 0) }
+        return logOverheadBytes + Int64(draft.body.count + copied)
+    }
+
+    private static let logOverheadBytes: Int64 = 360
+
+    // MARK: Projects and sessions
 
     /// A project or session as other rows name it, and as answers do.
     struct Named {
@@ -120,16 +148,7 @@ extension ArchiveStore {
         }
         // Safety: a log without a project is refused by the contract, one with an unknown id above.
         let name = draft.project!
-        if let known = try named("SELECT number, id FROM project WHERE name = ?", name) {
-            return known
-        }
-        let id = ArchiveID.mint(.project, using: &random)
-        let insert = try prepared("INSERT INTO project (id, name, created_at) VALUES (?, ?, ?)")
-        insert.bind(1, id)
-        insert.bind(2, name)
-        insert.bind(3, now.milliseconds)
-        try insert.run()
-        return Named(number: lastNumber, id: id)
+        return try project(name: name) ?? addProject(name: name, now: now)
     }
 
     /// The session that a log names, if any: a reference joins the session it started before.
@@ -146,43 +165,59 @@ extension ArchiveStore {
     func addSession(reference: String? = nil, now: Timestamp) throws -> Named {
         let id = ArchiveID.mint(.session, using: &random)
         let insert = try prepared(
-            "INSERT INTO session (id, reference, created_at) VALUES (?, ?, ?)")
+            "INSERT INTO session (id, reference, created_at, updated_at) VALUES (?1, ?2, ?3, ?3)")
         insert.bind(1, id)
         insert.bind(2, reference)
+        insert.bind(3, now.milliseconds)
+        try insert.run()
+        let number = lastNumber
+        try forgetUnusedSessions(before: number - Self.sessionsUnusedMax)
+        return Named(number: number, id: id)
+    }
+
+    /// Sessions without a log that are kept, about: nothing else bounds them.
+    private static let sessionsUnusedMax: Int64 = 100_000
+
+    /// Forgets some old sessions that nobody logs to: more than one, so that there are ever fewer.
+    private func forgetUnusedSessions(before number: Int64) throws {
+        try run(
+            "DELETE FROM session WHERE number IN "
+                + "(SELECT number FROM session WHERE logs = 0 AND number < ? LIMIT 2)", number)
+    }
+
+    private func project(name: String) throws -> Named? {
+        try named("SELECT number, id FROM project WHERE name = ?", name)
+    }
+
+    private func addProject(name: String, now: Timestamp) throws -> Named {
+        let id = ArchiveID.mint(.project, using: &random)
+        let insert = try prepared(
+            "INSERT INTO project (id, name, created_at, updated_at) VALUES (?1, ?2, ?3, ?3)")
+        insert.bind(1, id)
+        insert.bind(2, name)
         insert.bind(3, now.milliseconds)
         try insert.run()
         return Named(number: lastNumber, id: id)
     }
 
-    // MARK: Looking up
-
-    /// What a log's row and index entries take besides its body, about.
-    private static let logOverheadBytes: Int64 = 300
+    /// Makes a project whose name is new.
+    func addProject(
+        _ draft: ProjectDraft, now: Timestamp
+    ) throws -> Result<StoredProject, ArchiveRefusal> {
+        guard try project(name: draft.name) == nil else {
+            var mistakes = Mistakes()
+            mistakes.add(
+                [.name("body"), .name("name")], .value,
+                "a project of this name exists; find it with GET /projects?filter=")
+            return .failure(.mistakes(mistakes))
+        }
+        return try storedProject(id: addProject(name: draft.name, now: now).id)
+    }
 
     private func named(_ sql: String, _ text: String) throws -> Named? {
         let query = try prepared(sql)
         query.bind(1, text)
         defer { query.reset() }
         return try query.step() ? Named(number: query.integer(0), id: query.text(1)) : nil
-    }
-
-    /// The number of the project with this id.
-    func project(id: String) throws -> Int64? {
-        try integer("SELECT number FROM project WHERE id = ?", id)
-    }
-
-    private func session(id: String) throws -> Int64? {
-        try integer("SELECT number FROM session WHERE id = ?", id)
-    }
-
-    /// The number of the log with this id.
-    func logNumber(id: String) throws -> Int64? {
-        try integer("SELECT number FROM log WHERE id = ?", id)
-    }
-
-    /// The number of the newest log with this reference.
-    func logNumber(reference: String) throws -> Int64? {
-        try integer(
-            "SELECT number FROM log WHERE reference = ? ORDER BY number DESC LIMIT 1", reference)
     }
 }

@@ -1,38 +1,51 @@
 import SpoolCore
 import SpoolSQLite
 
-/// `archive.db` on the writer's thread: the one connection that makes all writes, reads and
-/// checkpoints.
+/// `archive.db` on the writer's thread: the one connection that makes all writes and checkpoints.
 ///
 /// Every call belongs to an open transaction. A call that refuses has written nothing, so that one
 /// bad request in a group never undoes its neighbours; a call that throws ends the group and this
 /// object.
-final class ArchiveStore: GroupState {
+final class ArchiveStore: ArchiveDatabase, GroupState {
     /// What is stored, as of this transaction.
     var status: ArchiveStatus
     /// Where ids come from.
     var random: any RandomNumberGenerator
 
-    private let connection: Connection
-    private var statements: [String: Statement] = [:]
     private let storedBytesMax: Int64
     private let publish: @Sendable (ArchiveStatus) -> Void
     /// What the file says.
     private var committed: ArchiveStatus
     /// The newest log when the transaction began; nothing newer is trimmed in it.
     private var newestBefore: Int64 = 0
+    /// Logs that the transaction added.
+    private var added: Int64 = 0
 
-    /// Opens the file, or makes it.
+    /// Opens the file, or makes it, and brings it up to date.
     ///
     /// - Parameter publish: told the status at once and after each commit that changed it.
     init(
         path: String, storedBytesMax: Int64, random: any RandomNumberGenerator,
         publish: @escaping @Sendable (ArchiveStatus) -> Void
     ) throws {
-        var random = random
-        connection = try DurableFile.open(
+        let connection = try DurableFile.open(
             path: path, applicationID: ArchiveSchema.applicationID,
             migrations: ArchiveSchema.migrations)
+        var random = random
+        status = try Self.instance(of: connection, using: &random)
+        committed = status
+        self.random = random
+        self.storedBytesMax = storedBytesMax
+        self.publish = publish
+        super.init(connection)
+        try listOldLogs()
+        publish(status)
+    }
+
+    /// What the file says of itself; it is given a name when it has none.
+    private static func instance(
+        of connection: Connection, using random: inout any RandomNumberGenerator
+    ) throws -> ArchiveStatus {
         let instance = try connection.prepare(
             "INSERT INTO instance (number, id, logs, bytes, trimmed) VALUES (1, ?, 0, 0, 0) "
                 + "ON CONFLICT DO NOTHING")
@@ -40,15 +53,9 @@ final class ArchiveStore: GroupState {
         try instance.run()
         let row = try connection.prepare("SELECT id, logs, bytes, trimmed FROM instance")
         _ = try row.step()
-        status = ArchiveStatus(
+        return ArchiveStatus(
             instanceID: row.text(0), logs: row.integer(1), bytes: row.integer(2),
             trimmed: row.integer(3))
-        row.reset()
-        committed = status
-        self.random = random
-        self.storedBytesMax = storedBytesMax
-        self.publish = publish
-        publish(status)
     }
 
     // MARK: Transactions
@@ -56,11 +63,11 @@ final class ArchiveStore: GroupState {
     func begin() throws {
         try connection.execute("BEGIN IMMEDIATE")
         newestBefore = try connection.integer("SELECT max(number) FROM log") ?? 0
+        added = 0
     }
 
     func commit() throws {
         // As much goes as came, and some more, so that under load the bound holds too.
-        let added = max(0, status.logs - committed.logs)
         try trim(logsMax: added + Self.trimStepLogs)
         if status != committed {
             let save = try prepared("UPDATE instance SET logs = ?, bytes = ?, trimmed = ?")
@@ -91,79 +98,52 @@ final class ArchiveStore: GroupState {
     /// Logs that one transaction removes beyond those it added, so that no commit stalls the door.
     private static let trimStepLogs: Int64 = 500
 
-    private struct Oldest {
-        let number: Int64
-        let project: Int64
-        let session: Int64?
-        let bytes: Int64
-    }
-
     /// Removes the oldest logs, with their feedback and results, while there is too much.
     private func trim(logsMax: Int64) throws {
         guard status.bytes > storedBytesMax else { return }
-        for log in try oldest(logsMax: logsMax) {
+        for number in try oldest(logsMax: logsMax) {
             guard status.bytes > storedBytesMax else { return }
-            try remove(log)
+            try remove(number)
+            status.trimmed += 1
         }
     }
 
-    private func oldest(logsMax: Int64) throws -> [Oldest] {
-        let query = try prepared(
-            "SELECT number, project, session, bytes FROM log WHERE number <= ? "
-                + "ORDER BY number LIMIT ?")
+    private func oldest(logsMax: Int64) throws -> [Int64] {
         // The newest log of all stays, however large: an archive of one log beats an empty one.
-        query.bind(1, newestBefore - (status.logs == committed.logs ? 1 : 0))
+        let query = try prepared(
+            "SELECT number FROM log WHERE number <= ? AND number < (SELECT max(number) FROM log) "
+                + "ORDER BY number LIMIT ?")
+        query.bind(1, newestBefore)
         query.bind(2, logsMax)
-        var logs: [Oldest] = []
-        while try query.step() {
-            logs.append(
-                Oldest(
-                    number: query.integer(0), project: query.integer(1),
-                    session: query.optionalInteger(2), bytes: query.integer(3)))
-        }
-        return logs
-    }
-
-    private func remove(_ log: Oldest) throws {
-        try run("DELETE FROM log WHERE number = ?", log.number)
-        try run("UPDATE project SET logs = logs - 1 WHERE number = ?", log.project)
-        if let session = log.session {
-            try run(
-                "DELETE FROM session WHERE number = ?1 "
-                    + "AND NOT EXISTS (SELECT 1 FROM log WHERE session = ?1)", session)
-        }
-        status.logs -= 1
-        status.bytes -= log.bytes
-        status.trimmed += 1
+        var numbers: [Int64] = []
+        while try query.step() { numbers.append(query.integer(0)) }
+        return numbers
     }
 
     // MARK: Statements
 
-    /// The statement for this text, compiled once.
-    func prepared(_ sql: String) throws -> Statement {
-        if let statement = statements[sql] { return statement }
-        let statement = try connection.prepare(sql)
-        statements[sql] = statement
-        return statement
-    }
-
-    /// Runs a statement that takes one integer.
-    func run(_ sql: String, _ value: Int64) throws {
+    /// Runs a statement that takes integers.
+    func run(_ sql: String, _ values: Int64?...) throws {
         let statement = try prepared(sql)
-        statement.bind(1, value)
+        for (index, value) in values.enumerated() { statement.bind(Int32(index + 1), value) }
         try statement.run()
-    }
-
-    /// The one integer that a query for a text yields.
-    func integer(_ sql: String, _ text: String) throws -> Int64? {
-        let query = try prepared(sql)
-        query.bind(1, text)
-        defer { query.reset() }
-        return try query.step() ? query.integer(0) : nil
     }
 
     /// The number of the row inserted last.
     var lastNumber: Int64 { connection.lastRowID }
+
+    /// Adds a log of so many bytes to the whole.
+    func countAdded(bytes: Int64) {
+        added += 1
+        status.logs += 1
+        status.bytes += bytes
+    }
+
+    /// Takes a log of so many bytes from the whole.
+    func countRemoved(bytes: Int64) {
+        status.logs -= 1
+        status.bytes -= bytes
+    }
 
     /// Adds bytes to a log's account and to the whole.
     func account(_ bytes: Int64, toLog number: Int64) throws {

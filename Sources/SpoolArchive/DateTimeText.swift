@@ -5,22 +5,37 @@ enum DateTimeText {
     /// Whether a text is a date-time the API takes: `2024-05-01T12:30:15.123Z`, an offset `+00:00`
     /// or `+0000` instead of `Z`, no offset, no fraction, no seconds, or the date alone. The SDKs
     /// send the first three; the others are documented for queries.
-    static func isDateTime(_ text: String) -> Bool {
+    static func isDateTime(_ text: String) -> Bool { time(text) != nil }
+
+    /// The time that a date-time names, nil for any other text. Without an offset it is taken for
+    /// UTC; a date is its first moment; digits beyond the millisecond are dropped.
+    static func time(_ text: String) -> Timestamp? {
         var reader = Reader(rest: Substring(text).utf8)
         guard let year = reader.digits(4), reader.take("-"), let month = reader.digits(2),
             reader.take("-"), let day = reader.digits(2)
-        else { return false }
+        else { return nil }
         guard (1...12).contains(month), (1...days(inMonth: month, of: year)).contains(day) else {
-            return false
+            return nil
         }
-        if reader.rest.isEmpty { return true }
-        guard reader.takeAny("Tt "), reader.time() else { return false }
-        return reader.rest.isEmpty || (reader.offset() && reader.rest.isEmpty)
+        var milliseconds = daysSince1970(year: year, month: month, day: day) * dayMilliseconds
+        if reader.rest.isEmpty { return Timestamp(milliseconds: milliseconds) }
+        guard reader.takeAny("Tt "), let ofDay = reader.time() else { return nil }
+        milliseconds += ofDay
+        if !reader.rest.isEmpty {
+            guard let offset = reader.offset(), reader.rest.isEmpty else { return nil }
+            milliseconds -= offset
+        }
+        return Timestamp(milliseconds: milliseconds)
     }
+
+    /// Whether a date-time is a date alone.
+    static func isDate(_ text: String) -> Bool { text.utf8.count == 10 }
+
+    /// Milliseconds of a day; a leap second belongs to the next one.
+    static let dayMilliseconds: Int64 = 86_400_000
 
     /// A time as `2024-05-01T12:30:15.123+00:00`, which the Python SDK parses.
     static func text(_ time: Timestamp) -> String {
-        let dayMilliseconds: Int64 = 86_400_000
         let millisecond = positiveRemainder(time.milliseconds, dayMilliseconds)
         let day = (time.milliseconds - millisecond) / dayMilliseconds
         let (year, month, dayOfMonth) = date(daysSince1970: day)
@@ -56,6 +71,17 @@ enum DateTimeText {
         let day = dayOfYear - (153 * monthFromMarch + 2) / 5 + 1
         let month = monthFromMarch < 10 ? monthFromMarch + 3 : monthFromMarch - 9
         return (cycle * 400 + yearOfCycle + (month <= 2 ? 1 : 0), month, day)
+    }
+
+    /// The day of a Gregorian date, counted as in ``date(daysSince1970:)``.
+    private static func daysSince1970(year: Int, month: Int, day: Int) -> Int64 {
+        let yearFromMarch = Int64(month <= 2 ? year - 1 : year)
+        let monthFromMarch = Int64(month <= 2 ? month + 9 : month - 3)
+        let yearOfCycle = positiveRemainder(yearFromMarch, 400)
+        let leapDays = yearOfCycle / 4 - yearOfCycle / 100
+        let dayOfYear = (153 * monthFromMarch + 2) / 5 + Int64(day) - 1
+        return (yearFromMarch - yearOfCycle) / 400 * 146_097 + 365 * yearOfCycle + leapDays
+            + dayOfYear - 719_468
     }
 
     private static func positiveRemainder(_ value: Int64, _ divisor: Int64) -> Int64 {
@@ -94,25 +120,33 @@ enum DateTimeText {
             return digits.reduce(0) { $0 * 10 + Int($1) - 0x30 }
         }
 
-        /// `12:30`, `12:30:15`, `12:30:15.123456`; 60 is a leap second.
-        mutating func time() -> Bool {
+        /// Milliseconds of `12:30`, `12:30:15` or `12:30:15.123456`; 60 is a leap second.
+        mutating func time() -> Int64? {
             guard let hour = digits(2), hour < 24, take(":"), let minute = digits(2), minute < 60
-            else { return false }
-            guard take(":") else { return true }
-            guard let second = digits(2), second <= 60 else { return false }
-            guard take(".") else { return true }
+            else { return nil }
+            var milliseconds = (hour * 60 + minute) * 60_000
+            guard take(":") else { return Int64(milliseconds) }
+            guard let second = digits(2), second <= 60 else { return nil }
+            milliseconds += second * 1000
+            guard take(".") else { return Int64(milliseconds) }
             let fraction = rest.prefix { (0x30...0x39).contains($0) }
             rest.removeFirst(fraction.count)
-            return !fraction.isEmpty
+            guard !fraction.isEmpty else { return nil }
+            for (digit, value) in zip(fraction, [100, 10, 1]) {
+                milliseconds += (Int(digit) - 0x30) * value
+            }
+            return Int64(milliseconds)
         }
 
-        /// `Z`, `+01:00`, `-0130`
-        mutating func offset() -> Bool {
-            if takeAny("Zz") { return true }
-            guard takeAny("+-"), let hour = digits(2), hour < 24 else { return false }
+        /// Milliseconds of `Z`, `+01:00` or `-0130`.
+        mutating func offset() -> Int64? {
+            if takeAny("Zz") { return 0 }
+            let isNegative = rest.first == UInt8(ascii: "-")
+            guard takeAny("+-"), let hour = digits(2), hour < 24 else { return nil }
             _ = take(":")
-            guard let minute = digits(2) else { return false }
-            return minute < 60
+            guard let minute = digits(2), minute < 60 else { return nil }
+            let milliseconds = Int64((hour * 60 + minute) * 60_000)
+            return isNegative ? -milliseconds : milliseconds
         }
     }
 }

@@ -76,8 +76,8 @@ struct JSONPart {
         }
     }
 
-    /// The depth was limited when the text was first validated.
-    private static let depthMaxAgain = 1024
+    /// For texts whose depth was limited when they were first validated.
+    static let depthMaxAgain = 1024
 
     private static func walk(
         _ bytes: UnsafeRawBufferPointer, _ body: (inout JSONScanner) throws(JSONError) -> Void
@@ -126,6 +126,12 @@ struct JSONMembers {
     /// Whether the entry has this name.
     func has(_ entry: Entry, _ name: StaticString) -> Bool {
         JSONText.equals(text, entry.key.range, hasEscapes: entry.key.hasEscapes, name)
+    }
+
+    /// The entry as it was written, but for the white space around its colon.
+    func written(_ entry: Entry) -> [UInt8] {
+        let quote = UInt8(ascii: "\"")
+        return [quote] + text[entry.key.range] + [quote, UInt8(ascii: ":")] + entry.value.bytes
     }
 
     /// The entry's name, decoded.

@@ -41,6 +41,9 @@ extension JSONWriter {
                     raw(value.bytes)
                 }
             }
+            if let datapoint = log.datapointID, members["source_datapoint_id"] == nil {
+                member("source_datapoint_id", datapoint)
+            }
             if members["created_at"] == nil {
                 member("created_at", DateTimeText.text(log.receivedAt))
             }

@@ -1,5 +1,13 @@
 import SpoolCore
 
+/// The evaluation that a log was made for, and the datapoint of its dataset that the log answers.
+struct EvaluationPlace: Sendable {
+    let evaluationID: String
+    /// The version that is judged, where the request's query named one.
+    let evaluateeID: String?
+    let datapointID: String
+}
+
 /// A log that keeps every rule of ``V4Contract``, on its way to the store.
 struct LogDraft: Sendable {
     let project: String?
@@ -13,6 +21,10 @@ struct LogDraft: Sendable {
     let isSaved: Bool
     /// Whether the log answers a datapoint of a dataset.
     let hasDatapoint: Bool
+    /// Where an evaluation puts it, for a log that came through one.
+    let evaluation: EvaluationPlace?
+    /// What lists know of it.
+    let facts: ListingFacts
     /// Feedback that came inside the log, in order.
     let feedback: [FeedbackDraft]
     /// What is stored: the log's bytes as they came, or what of them may be kept.
@@ -20,8 +32,8 @@ struct LogDraft: Sendable {
 
     /// A draft from a checked log.
     ///
-    /// - Parameter datapoint: the datapoint named beside the log, by an evaluation.
-    init(_ log: JSONPart, datapoint: String? = nil) {
+    /// - Parameter evaluation: what stands beside a log that came through an evaluation.
+    init(_ log: JSONPart, evaluation: EvaluationPlace? = nil) {
         let members = log.members
         project = members.string("project")
         projectID = members.string("project_id")
@@ -31,7 +43,9 @@ struct LogDraft: Sendable {
         parentReference = members.string("parent_reference_id")
         reference = members.string("reference_id")
         isSaved = members["save"]?.kind != .false
-        hasDatapoint = datapoint != nil || members["source_datapoint_id"] != nil
+        hasDatapoint = evaluation != nil || members["source_datapoint_id"] != nil
+        self.evaluation = evaluation
+        facts = ListingFacts(members)
         feedback = members["feedback"].map(FeedbackDraft.drafts) ?? []
         body = isSaved ? Array(log.bytes) : Self.kept(members)
     }

@@ -12,6 +12,8 @@ struct StoredLog {
     let output: [UInt8]?
     let error: [UInt8]?
     let duration: [UInt8]?
+    /// The datapoint that an evaluation named beside the log.
+    let datapointID: String?
     /// The log as it came, or what of it could be kept.
     let body: [UInt8]
     /// In the order of arrival.
@@ -34,6 +36,8 @@ struct StoredResult {
     let id: String
     let logID: String
     let evaluationID: String
+    /// The version that is judged, where the request named one.
+    let evaluateeID: String?
     let evaluatorID: String
     let receivedAt: Timestamp
     /// JSON as it came.

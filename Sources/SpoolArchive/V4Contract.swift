@@ -86,6 +86,12 @@ enum V4Contract {
         ],
         rules: [.oneNeeded(of: ["result", "error"])])
 
+    /// `POST /projects`.
+    static let project = ObjectShape([
+        .required("name", .string),
+        .optional("directory_id", .string),
+    ])
+
     // MARK: Parts of a log
 
     /// A judgment, or the value of a feedback.

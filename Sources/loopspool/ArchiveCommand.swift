@@ -5,7 +5,7 @@ struct ArchiveCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "archive",
         abstract: "The built-in v4 store.",
-        subcommands: [ArchiveServeCommand.self])
+        subcommands: [ArchiveServeCommand.self, ArchiveExportCommand.self])
 }
 
 struct ArchiveServeCommand: AsyncParsableCommand {

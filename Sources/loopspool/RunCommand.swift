@@ -25,6 +25,24 @@ struct DaemonFlags: ParsableArguments {
     @Option(help: ArgumentHelp("The project of logs that name none.", valueName: "name"))
     var defaultProject: String?
 
+    @Option(
+        help: ArgumentHelp(
+            "Users whose live calls carry the daemon's key, as numbers with commas. (default: none)",
+            valueName: "uids"))
+    var liveDaemonKeyUids: String?
+
+    @Option(
+        help: ArgumentHelp(
+            "Seconds that upstream may take to begin its answer to a live call. (default: 600)",
+            valueName: "seconds"))
+    var liveFirstByteTimeout: String?
+
+    @Option(
+        help: ArgumentHelp(
+            "Seconds that it may pause in the middle of one. (default: 300)",
+            valueName: "seconds"))
+    var liveIdleTimeout: String?
+
     var given: [SettingsReader.Name: String] {
         var flags: [SettingsReader.Name: String] = [:]
         flags[.upstream] = upstream
@@ -32,6 +50,9 @@ struct DaemonFlags: ParsableArguments {
         flags[.runtimeDirectory] = runtimeDir
         flags[.listen] = listen
         flags[.defaultProject] = defaultProject
+        flags[.liveDaemonKeyUIDs] = liveDaemonKeyUids
+        flags[.liveFirstByteTimeout] = liveFirstByteTimeout
+        flags[.liveIdleTimeout] = liveIdleTimeout
         return flags
     }
 }
@@ -44,9 +65,9 @@ struct RunCommand: AsyncParsableCommand {
             Runs until SIGTERM or SIGINT, then takes no new events, waits up to ten seconds for \
             outstanding answers, and exits 0. What was accepted stays in the spool.
 
-            Every flag has an environment variable: LOOPSPOOL_UPSTREAM, LOOPSPOOL_STATE_DIR, \
-            LOOPSPOOL_RUNTIME_DIR, LOOPSPOOL_LISTEN, LOOPSPOOL_DEFAULT_PROJECT. A flag wins. Upstream's key \
-            is read from LOOPSPOOL_API_KEY only, so that no process list shows it.
+            Every flag has an environment variable: LOOPSPOOL_UPSTREAM for --upstream, \
+            LOOPSPOOL_STATE_DIR for --state-dir, and so on. A flag wins. Upstream's key is read from \
+            LOOPSPOOL_API_KEY only, so that no process list shows it.
 
             Examples:
               loopspool run

@@ -54,6 +54,7 @@ struct ArchiveDurabilityTests {
         let raise = { (version: Int) in
             try Connection(path: path).execute("PRAGMA user_version = \(version)")
         }
+        let version = ArchiveSchema.migrations.count
         try raise(99)
         do {
             _ = try ArchiveFixture(in: archive.directory)
@@ -62,7 +63,7 @@ struct ArchiveDurabilityTests {
             #expect("\(error)".contains(path))
             #expect("\(error)".contains("version 99"))
         }
-        try raise(1)
+        try raise(version)
         await (try ArchiveFixture(in: archive.directory)).remove()
     }
 
@@ -113,9 +114,13 @@ struct ArchiveDurabilityTests {
                 random: SystemRandomNumberGenerator(),
                 publish: { _ in commits.withLock { $0 += 1 } })
         }
+        let reader = try GroupCommitter<ArchiveReader>(name: "reader-test", report: { _ in }) {
+            try ArchiveReader(path: directory + "/archive.db")
+        }
         let api = ArchiveAPI(
-            committer: committer, settings: ArchiveSettings(), freeDiskBytes: { .max },
-            now: TestClock().now, record: nil, report: { _ in })
+            committer: committer, reader: reader, teamID: "tm_1", settings: ArchiveSettings(),
+            turns: WalkTurns(walkingMax: 1), freeDiskBytes: { .max }, now: TestClock().now,
+            record: nil, report: { _ in })
         let answers = AsyncStream<HTTPAnswer>.makeStream()
         let isHeld = Gate()
         let hold = Gate()
@@ -138,6 +143,7 @@ struct ArchiveDurabilityTests {
         }
         #expect(ids.count == 100)
         #expect(commits.withLock { $0 } == 2, "one when opened, one for all requests")
+        await withCheckedContinuation { done in reader.stop { done.resume() } }
         await withCheckedContinuation { done in committer.stop { done.resume() } }
         try FileManager.default.removeItem(atPath: directory)
     }

@@ -94,6 +94,21 @@ final class ArchiveFixture: Sendable {
         }
     }
 
+    /// The id of the project that a log belongs to.
+    func project(ofLog id: String) async throws -> String {
+        try #require(try await ask("GET", "/logs/\(id)")["project_id"]?.stringValue)
+    }
+
+    /// The sources of the logs on a list, in its order, and its total: tests call their logs so.
+    func sources(
+        _ target: String, at place: SourceLocation = #_sourceLocation
+    ) async throws -> (sources: [String], total: Int?) {
+        let answer = try await ask("GET", target, at: place)
+        #expect(answer.members?.map(\.0) == ["records", "page", "size", "total"])
+        let records = answer["records"]?.elements ?? []
+        return (records.map { $0["source"]?.stringValue ?? "-" }, answer["total"]?.intValue)
+    }
+
     /// Logs one log and gives its id.
     func log(_ body: String, at place: SourceLocation = #_sourceLocation) async throws -> String {
         let answer = try await ask("POST", "/logs", body, at: place)

@@ -26,6 +26,30 @@ struct ArchiveTextTests {
         #expect(!DateTimeText.isDateTime(text))
     }
 
+    @Test(arguments: [
+        ("1970-01-01", 0), ("1970-01-01T00:00:00.001", 1), ("1970-01-01T00:00:00.0019Z", 1),
+        ("1970-01-01T00:00:00.1Z", 100), ("1970-01-01T00:00:00.12+00:00", 120),
+        ("1970-01-01T01:30:00+01:30", 0), ("1969-12-31T22:30:00-0130", 0),
+        ("1969-12-31T23:59:59.999Z", -1), ("2000-02-29T00:00Z", 951_782_400_000),
+        ("2024-05-01 12:30:15", 1_714_566_615_000), ("2016-12-31T23:59:60Z", 1_483_228_800_000),
+        ("0001-01-01T00:00:00Z", -62_135_596_800_000), ("9999-12-31", 253_402_214_400_000),
+    ])
+    func `a date-time is read to the millisecond, without offset as UTC`(
+        text: String, milliseconds: Int64
+    ) {
+        #expect(DateTimeText.time(text) == Timestamp(milliseconds: milliseconds))
+    }
+
+    @Test func `what is written is read again`() {
+        var random = SeededRandom(seed: 5)
+        for _ in 0..<2000 {
+            let time = Timestamp(
+                milliseconds: Int64.random(
+                    in: -62_135_596_800_000...253_402_300_799_999, using: &random))
+            #expect(DateTimeText.time(DateTimeText.text(time)) == time)
+        }
+    }
+
     @Test func `times are written as Foundation writes them`() {
         let format = Date.ISO8601FormatStyle(includingFractionalSeconds: true)
         var random = SeededRandom(seed: 3)
