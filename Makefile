@@ -6,7 +6,7 @@ SOURCES = Package.swift Sources Tests
 # declare is one too.
 SWIFT_CHECKED = --explicit-target-dependency-import-check error
 
-.PHONY: help run demo test check lint format build release deps sdk sdk-test crash outage bench clean
+.PHONY: help run demo test check lint format build release deps sdk drill crash outage bench clean
 
 help:  ## Print this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "  make %-10s %s\n", $$1, $$2 }'
@@ -17,11 +17,10 @@ run: release  ## Install what is missing, build, and run the daemon in the foreg
 demo: release  ## Show the main job end to end, on ports and a directory of its own, then exit
 	python3 scripts/demo.py --bin $(BINARY)
 
-test: deps  ## Run the tests
+test: sdk drill  ## Run the tests: the SDK and the offline drill against the binary, then the suite
 	swift test $(SWIFT_CHECKED)
 
-check: lint build demo  ## Everything CI runs
-	swift test $(SWIFT_CHECKED)
+check: lint build demo test  ## Everything CI runs
 
 lint:  ## Check the format
 	swift format lint --strict --parallel --recursive $(SOURCES)
@@ -40,6 +39,9 @@ deps:
 
 crash: release  ## Kill the daemon at 100 random moments under load; no log lost, none twice
 	python3 scripts/crash.py --bin $(BINARY) --kills 100 --seed 1
+
+drill: release  ## 10,000 events of every kind into an outage, the daemon killed twice, then judged
+	python3 scripts/drill.py --bin $(BINARY)
 
 outage: release  ## Accept 200,000 events while upstream is down, then drain them
 	python3 scripts/outage.py --bin $(BINARY)

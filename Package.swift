@@ -90,9 +90,8 @@ let package = Package(
         .testTarget(
             name: "SpoolIngestTests",
             dependencies: [
-                "SpoolCore", "SpoolIngest", "SpoolServer", "SpoolTestKit", .nio("NIOCore"),
-                .nio("NIOPosix"),
-                .nio("NIOHTTP1"),
+                "SpoolCore", "SpoolIngest", "SpoolSender", "SpoolServer", "SpoolTestKit",
+                .nio("NIOCore"), .nio("NIOPosix"), .nio("NIOHTTP1"),
             ]),
         .testTarget(
             name: "SpoolQueueTests",
@@ -110,7 +109,11 @@ let package = Package(
                 .nio("NIOPosix"), .nio("NIOHTTP1"),
             ]),
         .testTarget(
-            name: "SpoolServiceTests", dependencies: ["SpoolCore", "SpoolService", "SpoolServer"]),
+            name: "SpoolServiceTests",
+            dependencies: [
+                "SpoolCore", "SpoolService", "SpoolServer", "SpoolTestKit", .nio("NIOCore"),
+                .nio("NIOHTTP1"), .nio("NIOPosix"), .product(name: "Logging", package: "swift-log"),
+            ]),
         .testTarget(name: "TidyTests"),
     ],
     swiftLanguageModes: [.v6]

@@ -4,20 +4,26 @@
 It shares no code with the daemon or with the load generators, only these two formats.
 
 Acknowledgement journal, NDJSON, written by whoever produced the load:
-  kind       "log" | "update" | "feedback"
+  kind       "log" | "update" | "feedback" | "session" | "evaluation_log" | "evaluation_result"
   state      "acked"   a success was answered: must arrive
              "unacked" the answer was lost: may arrive, once, or not
              "refused" an error was answered: must not arrive
-  sha        SHA-256 (hex) of the body as sent; of an update without its `reference_id` key, as
-             that key does not travel; null where a command line built the body
+  sha        SHA-256 (hex) of the body as sent, but without a key that names the event's log and
+             does not travel: an update's `id` or `reference_id`, the `reference_id` of feedback
+             and evaluation results; null where a command line built the body, and for sessions
   marker     a text found in this event only; identifies it where sha is null
-  log        reference of the log: its own, or that of the log an update or feedback is about; null
-             where the daemon minted it
+  log        reference of the log: its own, or that of the log an effect (update, feedback,
+             evaluation result) is about; null where the daemon minted it
   parent     reference of a log's parent, or null
-  order      position of an update or feedback among the effects on its log, from 1
+  order      position of an effect among the effects on its log, from 1
   stamps     keys that were absent when sent, so that the daemon adds them in front
-  swap       {"field", "log"}: a provisional id that travels as the real id of that log; in `sha`
-             the value of that field is empty
+  swap       a list of {"field", and "log", "session" or "project"}: a provisional id that travels
+             as the real id of that log (by reference), session or project (by name); in `sha` the
+             value of that field is empty
+  session    name of a session that was created; "ref:R" is the one that logs with the
+             `session_reference_id` R made
+  address    of evaluation events: evaluation id, and "?query" if any, as in the request's path
+  by_reference  true: feedback or a result that names its log by reference; its id travels in front
   group      same value for events of one array, which must be accepted whole or not at all
 Several lines with the same sha are one event; acked wins over refused, refused over unacked.
 
@@ -27,52 +33,16 @@ cut a line short. Only a 2xx applies anything. `PATCH {}` changes nothing: it is
 Exit status: 0 when everything holds, 1 when not, 2 when the input cannot be read.
 """
 import argparse
-import hashlib
 import json
-import re
 import sys
 import urllib.parse
 from collections import Counter, defaultdict
-from dataclasses import dataclass, field
-from datetime import datetime
 from pathlib import Path
 
-KINDS = ("log", "update", "feedback")
-RANK = {"unacked": 0, "refused": 1, "acked": 2}
-STAMP = re.compile(r'\{"(reference_id|created_at|project)":"([^"\\]*)"(?:,|(?=\}))')
-DECODER = json.JSONDecoder()
+from evidence import (NAMED_LOG, blanked, digest, elements, possible_originals, read_journal,
+                      read_record, stamped_from, unstamped, valid_time)
 
-
-@dataclass(slots=True)
-class Event:
-    """A journal line, and where the record shows that it was applied."""
-    kind: str
-    state: str
-    sha: str | None
-    marker: str | None
-    log: str | None
-    parent: str | None
-    order: int
-    stamps: tuple
-    swap: dict | None
-    group: str | None
-    seen: list = field(default_factory=list)    # request numbers of the record
-
-    def name(self):
-        if self.kind == "log":
-            return f"log {self.log or self.marker or self.sha[:12]}"
-        return f"{self.kind} {self.order} of {self.log}"
-
-
-@dataclass(slots=True)
-class Request:
-    """A line of the raw record."""
-    number: int
-    method: str
-    path: str
-    body: str
-    status: int
-    answer: str
+KINDS = ("log", "update", "feedback", "session", "evaluation_log", "evaluation_result")
 
 
 class Faults:
@@ -88,91 +58,6 @@ class Faults:
             self.examples[fault].append(example)
 
 
-# Reading
-
-def read_journal(paths):
-    """The events of all journals, each once."""
-    events, by_sha = [], {}
-    for path in paths:
-        for line in open(path, encoding="utf-8"):
-            j = json.loads(line)
-            known = by_sha.get(j["sha"]) if j["sha"] else None
-            if known:
-                known.state = max(known.state, j["state"], key=RANK.get)
-                continue
-            event = Event(j["kind"], j["state"], j["sha"], j.get("marker"), j.get("log"),
-                          j.get("parent"), j.get("order", 0), tuple(j.get("stamps", ())),
-                          j.get("swap"), j.get("group"))
-            events.append(event)
-            if event.sha:
-                by_sha[event.sha] = event
-    return events, by_sha
-
-
-def read_record(paths, counts):
-    """Every request of the record; a line cut short by a kill is counted and passed over."""
-    number = 0
-    for path in paths:
-        for line in open(path, encoding="utf-8", errors="surrogateescape", newline="\n"):
-            try:
-                r = json.loads(line)
-            except ValueError:
-                counts["cut lines"] += 1
-                start = line.rfind('{"time":')      # the next line, glued on after a restart
-                if start <= 0:
-                    continue
-                try:
-                    r = json.loads(line[start:])
-                except ValueError:
-                    continue
-            number += 1
-            yield Request(number, r["method"], r["path"], r["body"] or "", r["status"],
-                          r["answer"] or "")
-
-
-def elements(body):
-    """The text, as it came, of each element of an array, or of the one object; and which it was."""
-    space = re.compile(r"[ \t\r\n]*")
-    at = space.match(body).end()
-    if body[at:at + 1] != "[":
-        return [body.strip(" \t\r\n")], False
-    found = []
-    at = space.match(body, at + 1).end()
-    while body[at] != "]":
-        end = DECODER.raw_decode(body, at)[1]
-        found.append(body[at:end])
-        at = space.match(body, end).end()
-        if body[at] == ",":
-            at = space.match(body, at + 1).end()
-    return found, True
-
-
-def digest(text):
-    return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()
-
-
-def unstamped(text, names):
-    """The text without the named members in front, and the values they had."""
-    values = {}
-    while (match := STAMP.match(text)) and match[1] in names and match[1] not in values:
-        values[match[1]] = match[2]
-        text = "{" + text[match.end():]
-    return text, values
-
-
-def blanked(text, name):
-    """The text with the first value of that key made empty, and the value."""
-    match = re.search(rf'("{name}"\s*:\s*)"([^"]*)"', text)
-    return (text.replace(match[0], match[1] + '""', 1), match[2]) if match else (text, None)
-
-
-def valid_time(text):
-    try:
-        return datetime.fromisoformat(text).tzinfo is not None
-    except ValueError:
-        return False
-
-
 # Judging
 
 class Judge:
@@ -180,10 +65,13 @@ class Judge:
 
     def __init__(self, journals):
         self.events, self.by_sha = read_journal(journals)
-        self.logs = {e.log: e for e in self.events if e.kind == "log" and e.log}
-        self.effects = {(e.kind, e.log, e.order): e for e in self.events if e.kind != "log"}
+        self.logs = {e.log: e for e in self.events if e.is_log and e.log}
         self.marked = [e for e in self.events if not e.sha and e.marker]
         self.ids = {}                       # reference -> id given by the archive
+        self.references = {}                # id given by the archive -> reference
+        self.sessions = {}                  # name of a session -> its id
+        self.sessions_made = {}             # id that answered POST /sessions -> name, once known
+        self.projects = {}                  # name -> id
         self.applied_at = {}                # reference -> request that applied the log
         self.chain = defaultdict(int)       # reference -> order of the last update seen
         self.chain_any = defaultdict(int)   # reference -> order of the last effect seen
@@ -195,17 +83,26 @@ class Judge:
     def read(self, records):
         for request in read_record(records, self.counts):
             self.counts["requests"] += 1
-            path, _, query = request.path.partition("?")
-            route = (request.method, [p for p in path.split("/") if p and p != "v4"])
-            if route == ("PATCH", ["logs"]):
-                self.patch(request, query)
-            elif 200 <= request.status < 300:
-                if route == ("POST", ["logs"]):
+            segments, query = request.route()
+            match request.method, segments:
+                case "PATCH", ["logs"] if request.body.strip() in ("", "{}"):
+                    self.question(request, query)
+                case "PATCH" | "POST", _ if not request.good:
+                    self.counts["refused requests"] += 1
+                case "PATCH", ["logs"]:
+                    self.update(request, reference_in(query))
+                case "PATCH", ["logs", id]:
+                    self.update(request, self.references.get(id))
+                case "POST", ["logs"]:
                     self.posted(request, self.log)
-                elif route == ("POST", ["feedback"]):
+                case "POST", ["feedback"]:
                     self.posted(request, self.feedback)
-            else:
-                self.counts["refused requests"] += 1
+                case "POST", ["sessions"]:
+                    self.sessions_made.setdefault(json.loads(request.answer)["id"])
+                case "POST", ["evaluations", run, "log"]:
+                    self.evaluation(request, run, query, self.evaluation_log)
+                case "POST", ["evaluations", run, "result"]:
+                    self.evaluation(request, run, query, self.result)
 
     def posted(self, request, apply):
         texts, is_array = elements(request.body)
@@ -218,19 +115,29 @@ class Judge:
         for text, given in zip(texts, answers):
             apply(request, text, json.loads(text), given, references)
 
-    def log(self, request, text, value, answer, together):
+    def evaluation(self, request, run, query, apply):
+        text = request.body.strip(" \t\r\n")
+        event = apply(request, text, json.loads(text), json.loads(request.answer), set())
+        address = run + (f"?{query}" if query else "")
+        if event and event.address != address:
+            self.faults.add("another evaluation than named", f"{event.name()}: {address}")
+
+    def evaluation_log(self, request, text, value, answer, together):
+        return self.log(request, text, value["log"], answer, together, "evaluation_log")
+
+    def log(self, request, text, value, answer, together, kind="log"):
         reference = value.get("reference_id")
-        event = self.logs.get(reference) or self.unnamed("log", text)
-        if event is None:
+        event = self.logs.get(reference) or self.unnamed(kind, text)
+        if event is None or event.kind != kind:
             self.faults.add("log nobody sent", f"{reference} in request {request.number}")
-            return
+            return None
         if event.log is None:                           # the daemon minted the reference
             event.log = reference
             self.logs[reference] = event
         if event.seen:
             self.faults.add("log applied twice", f"{event.name()} in requests "
                             f"{event.seen[0]} and {request.number}")
-            self.extra["log"] += 1
+            self.extra[kind] += 1
         self.same_payload(event, text, request)
         if event.parent:
             at = self.applied_at.get(event.parent)
@@ -241,34 +148,54 @@ class Judge:
         together.add(reference)
         event.seen.append(request.number)
         self.applied_at.setdefault(reference, request.number)
-        self.ids.setdefault(reference, answer.get("id"))
+        self.learn(reference, value, answer)
+        return event
+
+    def learn(self, reference, value, answer):
+        """The ids that the archive gave: first come, as later ones are extra."""
+        id = answer.get("id")
+        self.ids.setdefault(reference, id)
+        self.references.setdefault(id, reference)
+        if name := value.get("session_reference_id"):
+            self.sessions.setdefault(f"ref:{name}", answer.get("session_id"))
+        if name := value.get("project"):
+            self.projects.setdefault(name, answer.get("project_id"))
 
     def feedback(self, request, text, value, answer, together):
-        event = self.unnamed("feedback", text)
+        return self.said(request, text, "feedback")
+
+    def result(self, request, text, value, answer, together):
+        return self.said(request, text, "evaluation_result")
+
+    def said(self, request, text, kind):
+        event = self.unnamed(kind, text)
         if event is None:
-            self.faults.add("feedback nobody sent", f"{text[:80]} in request {request.number}")
-            return
+            self.faults.add(f"{kind} nobody sent", f"{text[:80]} in request {request.number}")
+            return None
         self.same_payload(event, text, request)
         self.effect(event, request)
+        return event
 
-    def patch(self, request, query):
-        reference = urllib.parse.parse_qs(query).get("reference_id", [""])[0]
-        if request.body.strip() in ("", "{}"):
-            self.counts["questions"] += 1
-            if 200 <= request.status < 300:
-                self.confirmed.add(reference)
-            return
-        if not 200 <= request.status < 300:
-            self.counts["refused requests"] += 1
-            return
+    def question(self, request, query):
+        self.counts["questions"] += 1
+        if request.good:
+            reference = reference_in(query)
+            self.confirmed.add(reference)
+            if id := json.loads(request.answer).get("id"):
+                self.ids.setdefault(reference, id)
+                self.references.setdefault(id, reference)
+
+    def update(self, request, reference):
         event = self.by_sha.get(digest(request.body)) or self.unnamed("update", request.body)
-        if event is None or event.kind != "update" or event.log != reference:
+        if event is None or event.kind != "update":
             self.faults.add("update nobody sent", f"{reference} in request {request.number}")
-            return
-        self.effect(event, request)
+        elif event.log != reference:
+            self.faults.add("update of another log", f"{event.name()}: {request.path}")
+        else:
+            self.effect(event, request)
 
     def effect(self, event, request):
-        """An update or feedback: after its log, in order, repeated only next to itself."""
+        """What is said about a log: after it, in order, repeated only next to itself."""
         if event.log not in self.applied_at and event.log not in self.confirmed:
             self.faults.add(f"{event.kind} before its log", event.name())
         if event.seen:
@@ -284,32 +211,59 @@ class Judge:
 
     def unnamed(self, kind, text):
         """An event that its reference does not find: by its own bytes, or by its marker."""
-        bare = unstamped(text, ("reference_id", "created_at"))[0]
-        for candidate in (text, bare, blanked(text, "data_id")[0], blanked(bare, "data_id")[0]):
+        for candidate in possible_originals(text, kind):
             event = self.by_sha.get(digest(candidate))
             if event and event.kind == kind:
                 return event
         return next((e for e in self.marked if e.kind == kind and e.marker in text), None)
 
     def same_payload(self, event, text, request):
-        """The bytes of the event as sent, apart from stamps in front and a swapped id."""
+        """The bytes of the event as sent, apart from what is put in front, and swapped ids."""
         place = f"{event.name()} in request {request.number}"
-        if event.swap:
-            text, given = blanked(text, event.swap["field"])
-            if given != self.ids.get(event.swap["log"], ""):
-                self.faults.add("another id than the log's", f"{place}: {given}")
-        if event.sha is None or event.sha == digest(text):
+        for swap in event.swaps:
+            text, given = blanked(text, swap["field"])
+            self.same_id(swap, given, place)
+        in_front = event.stamps
+        if event.by_reference:
+            in_front += (NAMED_LOG[event.kind],)
+        if event.sha is None or event.sha == digest(text) and not event.by_reference:
             return
-        bare, stamps = unstamped(text, event.stamps)
-        good_time = "created_at" not in stamps or valid_time(stamps["created_at"])
-        if event.sha != digest(bare) or not good_time or set(stamps) != set(event.stamps):
+        bare, values = unstamped(text, in_front, stamped_from(text, event.kind))
+        if event.by_reference:
+            field = NAMED_LOG[event.kind]
+            self.same_id({"field": field, "log": event.log}, values.get(field), place)
+        good_time = "created_at" not in values or valid_time(values["created_at"])
+        if event.sha != digest(bare) or not good_time or set(values) != set(in_front):
             self.faults.add("payload changed", place)
+
+    def same_id(self, swap, given, place):
+        """A swapped id must be the one that upstream gave to that log, session or project."""
+        if "log" in swap:
+            expected = self.ids.get(swap["log"], "")
+        elif "project" in swap:
+            expected = self.projects.get(swap["project"], "")
+        else:
+            expected = self.session_of(swap["session"], given)
+        if given != expected:
+            fault = {"log": "another id than the log's", "project": "another id than the project's",
+                     "session": "another id than the session's"}
+            self.faults.add(fault[next(k for k in fault if k in swap)], f"{place}: {given}")
+
+    def session_of(self, name, given):
+        """The id of a created session shows in the first log that names it: one id each, given in
+        an earlier answer, and never that of another session."""
+        if name not in self.sessions and not name.startswith("ref:"):
+            if self.sessions_made.get(given, "unknown") is None:
+                self.sessions[name] = given
+                self.sessions_made[given] = name
+        return self.sessions.get(name, "")
 
     def finish(self, possible, trust_questions, partial):
         """What must have arrived has; what must not has not."""
         groups = defaultdict(set)
+        self.match_sessions()
         for event in self.events:
-            if not event.seen and trust_questions and event.kind == "log":
+            if not event.seen and trust_questions and event.is_log:
                 if event.log in self.confirmed:
                     event.seen.append(0)
                     self.counts["confirmed by a question only"] += 1
@@ -322,12 +276,22 @@ class Judge:
         for group, seen in groups.items():
             if len(seen) > 1 and not partial:
                 self.faults.add("array accepted in part", f"group {group}")
-        for kind in ("update", "feedback"):
-            counted = possible.get(kind, possible.get(kind + "s", 0))
+        for kind in ("update", "feedback", "session", "evaluation_result"):
+            counted = possible.get(kind, 0)
             allowed = float("inf") if kind == "update" else counted
             if self.extra[kind] > allowed:
                 self.faults.add(f"{kind} extra beyond possible_duplicates",
                                 f"{self.extra[kind]} seen, {counted} counted by the daemon")
+
+    def match_sessions(self):
+        """Sessions have no bytes of their own: those that no log named are only counted."""
+        known = set(self.sessions_made.values())
+        rank = {"acked": 1, "unacked": 2, "refused": 3}
+        mine = sorted((e for e in self.events if e.kind == "session"),
+                      key=lambda e: 0 if e.session in known else rank[e.state])
+        for event, number in zip(mine, range(len(self.sessions_made))):
+            event.seen.append(number)
+        self.extra["session"] = max(0, len(self.sessions_made) - len(mine))
 
     def ledger(self, status, partial):
         """The daemon's own books against what was seen from outside."""
@@ -338,7 +302,10 @@ class Judge:
         if book["accepted"] != sum(states.values()) + gone:
             self.faults.add("ledger does not balance", json.dumps(book))
         applied = sum(1 for e in self.events if e.seen)
-        if book["delivered"] != applied and not partial:
+        # A session whose answer was lost looks like one that was made twice.
+        unclear = min(status.get("possible_duplicates", {}).get("session", 0),
+                      sum(e.kind == "session" and e.state == "unacked" for e in self.events))
+        if not applied - unclear <= book["delivered"] <= applied and not partial:
             self.faults.add("ledger: delivered differs from the record",
                             f"ledger {book['delivered']}, record {applied}")
         acked = sum(1 for e in self.events if e.state == "acked")
@@ -367,12 +334,17 @@ class Judge:
         return rows
 
 
+def reference_in(query):
+    return urllib.parse.parse_qs(query).get("reference_id", [""])[0]
+
+
 def report(judge, out):
     """A small table, the faults with examples, and one verdict line."""
     columns = ("acked", "unacked", "refused", "applied", "missing", "extra")
-    print(f"{'':10}" + "".join(f"{c:>9}" for c in columns), file=out)
+    print(f"{'':18}" + "".join(f"{c:>9}" for c in columns), file=out)
     for kind, row in judge.summary().items():
-        print(f"{kind:10}" + "".join(f"{row[c]:>9}" for c in columns), file=out)
+        if any(row.values()):
+            print(f"{kind:18}" + "".join(f"{row[c]:>9}" for c in columns), file=out)
     print("record: " + ", ".join(f"{n} {what}" for what, n in judge.counts.items()), file=out)
     for fault, count in judge.faults.counts.most_common():
         examples = "; ".join(judge.faults.examples[fault][:3])

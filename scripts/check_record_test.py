@@ -2,6 +2,7 @@
 which it must name. Run by `check_record.py --self-test`.
 """
 import json
+import re
 import sys
 import tempfile
 from pathlib import Path
@@ -52,20 +53,84 @@ class Story:
         return json.dumps({"project": "p", "reference_id": name, **more}, separators=(",", ":"))
 
     def sent(self, kind, text, **rest):
-        text = text.replace("data_provisional_a", "")
+        text = re.sub('"[a-z]+_provisional_[a-z]+"', '""', text)
         self.journal.append({"kind": kind, "state": "acked", "sha": digest(text), **rest})
 
-    def post(self, path, texts, status=200):
+    def post(self, path, texts, status=200, **more):
         answers = []
         for _ in texts:
             self.ids += 1
-            answers.append({"id": f"data_{self.ids}"})
+            answers.append({"id": f"data_{self.ids}", "project_id": "pr_1", **more})
         self.record.append({"time": "t", "method": "POST", "path": path, "status": status,
                             "body": "[" + ", ".join(texts) + "]", "answer": json.dumps(answers)})
 
     def patch(self, reference, body, status):
         self.record.append({"time": "t", "method": "PATCH", "status": status, "body": body,
                             "path": f"/v4/logs?reference_id={reference}", "answer": "{}"})
+
+
+class WideStory(Story):
+    """The same with sessions, projects and evaluations, and logs named by reference."""
+
+    def __init__(self):
+        super().__init__()
+        self.at = {}                # name -> index in the record
+        at = '{"created_at":"2026-01-02T03:04:05Z",'
+        self.journal.append({"kind": "session", "state": "acked", "sha": None, "session": "s"})
+        self.single("session", "POST", "/v4/sessions", "", {"id": "sesh_1"}, 201)
+        self.joined("d", "s", "sesh_1")
+        e = self.body("e", session_reference_id="R")
+        self.sent("log", e, log="e")
+        self.post("/v4/logs", [e], session_id="sesh_2")
+        self.joined("f", "ref:R", "sesh_2")
+        named = '{"project_id":"pr_provisional_p","reference_id":"g"}'
+        self.sent("log", named, log="g", swap=[{"field": "project_id", "project": "p"}])
+        self.at["project"] = len(self.record)
+        self.post("/v4/logs", [named.replace("pr_provisional_p", "pr_1")])
+        inner = '{"project":"p","reference_id":"h","parent_id":"data_provisional_a"}'
+        outer = '{"datapoint_id":"x","log":'
+        self.sent("evaluation_log", outer + inner + "}", log="h", parent="a", address="ev ä?e=1",
+                  stamps=["created_at"], swap=[{"field": "parent_id", "log": "a"}])
+        self.single("evaluation log", "POST", "/v4/evaluations/ev%20%C3%A4/log?e=1",
+                    outer + at + inner[1:].replace("data_provisional_a", "data_1") + "}",
+                    {"id": "data_90", "project_id": "pr_1"}, 201)
+        by_id = '{"log_id":"data_provisional_h","evaluator_id":"one","result":true}'
+        self.sent("evaluation_result", by_id, log="h", order=1, address="ev_1",
+                  swap=[{"field": "log_id", "log": "h"}])
+        self.single("result", "POST", "/v4/evaluations/ev_1/result",
+                    by_id.replace("data_provisional_h", "data_90"), {"id": "evr_1"}, 201)
+        self.sent("update", '{"output":"third"}', log="h", order=2)
+        self.single("update", "PATCH", "/v4/logs/data_90", '{"output":"third"}', {"id": "data_90"})
+        rest = '"evaluator_id":"two","error":"none"}'
+        self.sent("evaluation_result", "{" + rest, log="h", order=3, address="ev_1",
+                  by_reference=True)
+        self.single("result by reference", "POST", "/v4/evaluations/ev_1/result",
+                    '{"log_id":"data_90",' + rest, {"id": "evr_2"}, 201)
+        rest = '"type":"comment","value":"said"}'
+        self.sent("feedback", "{" + rest, log="h", order=4, by_reference=True,
+                  stamps=["created_at"])
+        self.at["feedback by reference"] = len(self.record)
+        self.post("/v4/feedback", ['{"data_id":"data_90",' + at[1:] + rest])
+        self.status["ledger"].update(accepted=17, delivered=17)
+
+    def joined(self, name, session, real):
+        """A log in a session, by its provisional id."""
+        text = self.body(name, session_id="sesh_provisional_s")
+        self.sent("log", text, log=name, swap=[{"field": "session_id", "session": session}])
+        self.at[session] = len(self.record)
+        self.post("/v4/logs", [text.replace("sesh_provisional_s", real)], session_id=real)
+
+    def single(self, name, method, path, body, answer, status=200):
+        self.at[name] = len(self.record)
+        self.record.append({"time": "t", "method": method, "path": path, "status": status,
+                            "body": body, "answer": json.dumps(answer)})
+
+    def again(self, name):
+        """The same request once more, at its end."""
+        self.record.append(dict(self.record[self.at[name]]))
+
+    def edit(self, name, old, new):
+        changed(self.record, self.at[name], old, new)
 
 
 def changed(record, index, old, new):
@@ -121,6 +186,58 @@ def plants():
         ("ledger: accepted differs from the journal", accepted)]
 
 
+def wide_plants():
+    """The same for sessions, projects, evaluations and names by reference."""
+    def no_session(s): s.record.pop(s.at["session"])
+    def session_twice(s): s.single("again", "POST", "/sessions", "", {"id": "sesh_9"}, 201)
+    def wrong_session(s): s.edit("s", "sesh_1", "sesh_7")
+    def unswapped_session(s): s.edit("s", "sesh_1", "sesh_provisional_s")
+    def session_late(s): s.record.insert(s.at["s"], s.record.pop(s.at["session"]))
+    def shared_session(s):
+        s.journal[-10]["swap"] = [{"field": "session_id", "session": "other"}]
+        s.edit("ref:R", "sesh_2", "sesh_1")
+    def wrong_reference(s): s.edit("ref:R", "sesh_2", "sesh_1")
+    def wrong_project(s): s.edit("project", "pr_1", "pr_2")
+    def evaluation_log_again(s): s.again("evaluation log")
+    def wrong_parent(s): s.edit("evaluation log", "data_1", "data_2")
+    def stamp_outside(s):
+        s.edit("evaluation log", '"created_at":"2026-01-02T03:04:05Z",', "")
+        s.edit("evaluation log", "{", '{"created_at":"2026-01-02T03:04:05Z",')
+    def query_lost(s): s.record[s.at["evaluation log"]]["path"] = "/evaluations/ev%20%C3%A4/log"
+    def wrong_run(s): s.record[s.at["result"]]["path"] = "/evaluations/ev_2/result"
+    def result_again(s): s.again("result by reference")
+    def wrong_log(s): s.edit("result", "data_90", "data_1")
+    def wrong_named(s): s.edit("result by reference", "data_90", "data_1")
+    def not_resolved(s):
+        s.edit("feedback by reference", '"data_id":"data_90"', '"reference_id":"h"')
+    def other_log(s): s.edit("feedback by reference", "data_90", "data_2")
+    def update_elsewhere(s): s.record[s.at["update"]]["path"] = "/v4/logs/data_1"
+    def disorder(s):
+        a, b = s.at["result"], s.at["update"]
+        s.record[a], s.record[b] = s.record[b], s.record[a]
+    def result_first(s): s.record.insert(0, s.record.pop(s.at["result"]))
+    def lost(s): s.record.pop(s.at["result by reference"])
+    return [
+        ("acknowledged session missing", no_session),
+        ("session extra beyond possible_duplicates", session_twice),
+        ("another id than the session's", wrong_session),
+        ("another id than the session's", unswapped_session),
+        ("another id than the session's", session_late),
+        ("another id than the session's", shared_session),
+        ("another id than the session's", wrong_reference),
+        ("another id than the project's", wrong_project),
+        ("log applied twice", evaluation_log_again), ("another id than the log's", wrong_parent),
+        ("payload changed", stamp_outside), ("another evaluation than named", query_lost),
+        ("another evaluation than named", wrong_run),
+        ("evaluation_result extra beyond possible_duplicates", result_again),
+        ("another id than the log's", wrong_log), ("another id than the log's", wrong_named),
+        ("payload changed", not_resolved), ("another id than the log's", other_log),
+        ("update of another log", update_elsewhere),
+        ("effects of one log out of order", disorder),
+        ("evaluation_result before its log", result_first),
+        ("acknowledged evaluation_result missing", lost)]
+
+
 def judge_story(story, directory, tail=""):
     journal, record = Path(directory, "journal"), Path(directory, "record")
     journal.write_text("".join(json.dumps(j) + "\n" for j in story.journal))
@@ -131,17 +248,18 @@ def judge_story(story, directory, tail=""):
 def self_test():
     missed = 0
     with tempfile.TemporaryDirectory() as directory:
-        good = judge_story(Story(), directory)
-        report(good, sys.stdout)
-        missed += bool(good.faults.counts)
+        for honest in (Story(), WideStory()):
+            good = judge_story(honest, directory)
+            report(good, sys.stdout)
+            missed += bool(good.faults.counts)
         cut = judge_story(Story(), directory, tail='{"time":"t","method":"PO')
         missed += bool(cut.faults.counts) or cut.counts["cut lines"] != 1
-        for fault, plant in plants():
-            story = Story()
+        planted = [(Story, *p) for p in plants()] + [(WideStory, *p) for p in wide_plants()]
+        for kind, fault, plant in planted:
+            story = kind()
             plant(story)
             found = judge_story(story, directory).faults.counts
-            if fault not in found:
-                missed += 1
+            missed += fault not in found
             print(f"{'caught' if fault in found else 'MISSED'}: {plant.__name__}: {dict(found)}")
-    print(f"SELF-TEST: {missed} missed of {len(plants()) + 2}")
+    print(f"SELF-TEST: {missed} missed of {len(planted) + 3}")
     return 1 if missed else 0

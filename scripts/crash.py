@@ -23,7 +23,8 @@ def applied_logs(record):
             request = json.loads(line)
         except ValueError:
             continue
-        if request["method"] == "POST" and 200 <= request["status"] < 300:
+        path = request["path"].removeprefix("/v4")
+        if (request["method"], path) == ("POST", "/logs") and 200 <= request["status"] < 300:
             body = json.loads(request["body"])
             found |= {e.get("reference_id") for e in (body if isinstance(body, list) else [body])}
     return found

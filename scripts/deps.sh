@@ -1,14 +1,22 @@
 #!/bin/sh
-# Installs what the build needs and the machine lacks: SQLite's header.
+# Installs what building and testing need and the machine lacks: SQLite's header, and Python's venv.
 set -eu
 
-if pkg-config --exists sqlite3 2>/dev/null || [ -e /usr/include/sqlite3.h ]; then
-    exit 0
+missing=""
+if ! pkg-config --exists sqlite3 2>/dev/null && [ ! -e /usr/include/sqlite3.h ]; then
+    missing="libsqlite3-dev"
 fi
-echo "installing libsqlite3-dev (the header of the system's SQLite)"
+if ! python3 -c "import ensurepip, venv" 2>/dev/null; then
+    missing="$missing python3-venv"
+fi
+[ -n "$missing" ] || exit 0
+
+echo "installing $missing"
 as_root=""
 if [ "$(id -u)" -ne 0 ]; then
     as_root="sudo"
 fi
 $as_root apt-get update -qq
-DEBIAN_FRONTEND=noninteractive $as_root apt-get install -y -qq libsqlite3-dev
+# Names are split into words on purpose.
+# shellcheck disable=SC2086
+DEBIAN_FRONTEND=noninteractive $as_root apt-get install -y -qq $missing

@@ -61,6 +61,7 @@ class Archive:
 
     def __init__(self, record):
         self.logs, self.ids, self.count, self.lock = {}, set(), 0, threading.Lock()
+        self.named = {}             # (kind, the caller's name) -> id
         if record.exists():
             for r in map(json.loads, open(record)):
                 self.answer(r["method"], r["path"], r["body"])
@@ -76,26 +77,44 @@ class Archive:
 
     def answer(self, method, path, body):
         parts = urllib.parse.urlsplit(path)
-        route = parts.path.replace("/v4", "")
+        route = [urllib.parse.unquote(p) for p in parts.path.split("/") if p not in ("", "v4")]
         if method == "PATCH":
-            reference = urllib.parse.parse_qs(parts.query)["reference_id"][0]
-            known = self.logs.get(reference)
-            if not known:
-                return 404, {"detail": "unknown"}
-            return 200, {"id": known, "reference_id": reference}
+            query = urllib.parse.parse_qs(parts.query)
+            known = self.logs.get(query["reference_id"][0]) if len(route) == 1 else \
+                route[1] if route[1] in self.ids else None
+            return (200, {"id": known}) if known else (404, {"detail": "unknown"})
+        if route == ["sessions"]:
+            return 201, {"id": self.new("sesh_")}
         values = json.loads(body)
         many = values if isinstance(values, list) else [values]
+        if route[-1] == "log":
+            many = [values["log"]]
         for index, value in enumerate(many):
             for key, known in (("parent_reference_id", self.logs), ("parent_id", self.ids),
-                               ("data_id", self.ids)):
+                               ("data_id", self.ids), ("log_id", self.ids),
+                               ("session_id", self.ids), ("project_id", self.ids)):
                 if value.get(key) and value[key] not in known:
                     return 422, {"detail": [{"loc": ["body", index, key], "msg": "?", "type": "?"}]}
-        answers = []
-        for value in many:
-            self.count += 1
-            name = ("data_%021d" if route == "/logs" else "ann_%021d") % (self.count + 10**9)
-            if route == "/logs":
-                self.logs[value.get("reference_id")] = name
-                self.ids.add(name)
-            answers.append({"id": name, "project_id": "pr_1", "type": "t", "value": "v"})
-        return 200, answers if isinstance(values, list) else answers[0]
+        is_log = route[-1] in ("log", "logs")
+        answers = [self.add_log(v) if is_log else {"id": self.new("ann_"), "type": "t",
+                                                   "value": "v"} for v in many]
+        return (201 if route[0] == "evaluations" else 200,
+                answers if isinstance(values, list) else answers[0])
+
+    def new(self, prefix):
+        self.count += 1
+        id = f"{prefix}{self.count + 10**9:021}"
+        self.ids.add(id)
+        return id
+
+    def add_log(self, value):
+        """A log; projects and sessions of the caller's own come into being with their first."""
+        id = self.logs[value.get("reference_id")] = self.new("data_")
+        project, session = value.get("project_id"), value.get("session_id")
+        if not project:
+            project = self.named.get(("pr", value["project"])) or self.new("pr_")
+            self.named["pr", value["project"]] = project
+        if name := value.get("session_reference_id"):
+            session = self.named.get(("sesh", name)) or self.new("sesh_")
+            self.named["sesh", name] = session
+        return {"id": id, "project_id": project, "session_id": session}

@@ -3,9 +3,11 @@
 
 It speaks the same command line and sockets, slowly and plainly. FAKE_FAULT plants a fault that the
 harnesses must find: "resend" (does not ask after a lost answer), "forget" (acknowledges before the
-commit), "hasty" (does not wait for causes), "reencode" (parses and prints the JSON).
+commit), "hasty" (does not wait for causes), "reencode" (parses and prints the JSON), "eager" (swaps
+ids in the user's own text), "shuffle" (keeps no order among the effects on a log).
 """
 import argparse
+import hashlib
 import http.client
 import json
 import os
@@ -21,22 +23,14 @@ import urllib.parse
 from http.server import ThreadingHTTPServer
 from pathlib import Path
 
+from evidence import elements
 from fake_archive import NOW, Archive, Handler, TCPHandler, UnixServer, serve
 
+KINDS = {"logs": "log", "feedback": "feedback", "sessions": "session", "log": "evaluation_log",
+         "result": "evaluation_result"}
+LOGS = ("log", "evaluation_log")
+SWAPPED = ("parent_id", "session_id", "project_id", "data_id", "log_id")
 FAULT = os.environ.get("FAKE_FAULT", "")
-
-
-def elements(body):
-    """The texts of an array's elements, or of the one object."""
-    if not body.startswith("["):
-        return [body], False
-    decoder, at, found = json.JSONDecoder(), 1, []
-    while body[at] != "]":
-        at = re.compile(r"[\s,]*").match(body, at).end()
-        end = decoder.raw_decode(body, at)[1]
-        found.append(body[at:end])
-        at = re.compile(r"\s*").match(body, end).end()
-    return found, True
 
 
 class Daemon:
@@ -48,7 +42,7 @@ class Daemon:
         self.db.executescript("""
             PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;
             CREATE TABLE IF NOT EXISTS event(seq INTEGER PRIMARY KEY AUTOINCREMENT, kind TEXT,
-                ref TEXT, cause TEXT, body TEXT, flying INT DEFAULT 0);
+                ref TEXT, cause TEXT, body TEXT, flying INT DEFAULT 0, path TEXT, needs TEXT);
             CREATE INDEX IF NOT EXISTS event_cause ON event(cause);
             CREATE TABLE IF NOT EXISTS known(ref TEXT PRIMARY KEY, id TEXT);
             CREATE TABLE IF NOT EXISTS minted(id TEXT PRIMARY KEY, ref TEXT);
@@ -70,9 +64,9 @@ class Daemon:
     # Acceptance
 
     def accept(self, items):
-        """items: (kind, text). One transaction; an answer each."""
+        """items: (kind, text, path). One transaction; an answer each."""
         if FAULT == "forget":
-            answers = [self.answer_only(k, t) for k, t in items]
+            answers = [self.answer_only(k, t) for k, t, _ in items]
             threading.Timer(0.2, self.commit, [items]).start()
             return answers
         return self.commit(items)
@@ -90,31 +84,53 @@ class Daemon:
             self.db.execute("COMMIT")
         return answers
 
-    def insert(self, kind, text):
-        value = json.loads(text)
+    def insert(self, kind, text, path):
+        value = json.loads(text or "{}")
         if FAULT == "reencode" and kind == "log":
             text = json.dumps(value, separators=(",", ":"))
-        reference, cause, stamps = value.get("reference_id"), None, ""
-        if kind == "log":
-            cause = value.get("parent_reference_id") or \
-                self.one("SELECT ref FROM minted WHERE id=?", value.get("parent_id"))
+        inner = value["log"] if kind == "evaluation_log" else value
+        reference, cause, stamps = inner.get("reference_id"), None, ""
+        named = [self.one("SELECT ref FROM minted WHERE id=?", inner[k])
+                 for k in SWAPPED if inner.get(k)]
+        if kind in LOGS:
+            named.append(inner.get("parent_reference_id"))
             if not reference:
                 reference = "ls_" + os.urandom(8).hex()
                 stamps = f'"reference_id":"{reference}",'
-        elif kind == "feedback":
-            cause = self.one("SELECT ref FROM minted WHERE id=?", value.get("data_id"))
-        else:
-            cause = reference
-        if kind != "update" and not value.get("created_at"):
+        elif kind == "update":
+            cause = urllib.parse.parse_qs(path.partition("?")[2]).get("reference_id", [None])[0] \
+                or self.one("SELECT ref FROM minted WHERE id=?", path.rpartition("/")[2])
+        elif kind != "session":
+            cause = reference or named[0]
+        if kind in (*LOGS, "feedback") and not inner.get("created_at"):
             stamps += f'"created_at":"{NOW}",'
-        seq = self.db.execute("INSERT INTO event(kind,ref,cause,body) VALUES(?,?,?,?)",
-                              (kind, reference if kind == "log" else None, cause,
-                               "{" + stamps + text[1:])).lastrowid
-        name = "data_%021d" % seq
-        if kind == "log":
-            self.db.execute("INSERT INTO minted VALUES(?,?)", (name, reference))
-        return {"id": name, "project_id": "pr_1", "reference_id": reference,
-                "type": value.get("type", ""), "value": value.get("value", "")}
+        if stamps:
+            at = text.index('"log":{') + 7 if kind == "evaluation_log" else 1
+            text = text[:at] + stamps + text[at:]
+        seq = self.db.execute(
+            "INSERT INTO event(kind,ref,cause,body,path,needs) VALUES(?,?,?,?,?,?)",
+            (kind, reference if kind in LOGS else None, cause, text, path,
+             json.dumps([n for n in (*named, cause) if n]))).lastrowid
+        return self.answer(kind, seq, reference, inner)
+
+    def answer(self, kind, seq, reference, value):
+        """The provisional ids, by what they will be known as."""
+        name = ("sesh_%021d" if kind == "session" else "data_%021d") % seq
+        session = value.get("session_reference_id")
+        if session:
+            session = self.mint("sesh", f"session {session}")
+        project = self.mint("pr", f"project {value['project']}") if "project" in value else None
+        if kind in LOGS or kind == "session":
+            self.db.execute("INSERT INTO minted VALUES(?,?)",
+                            (name, name if kind == "session" else reference))
+        return {"id": name, "project_id": project or "pr_1", "reference_id": reference,
+                "session_id": session, "type": value.get("type", ""),
+                "value": value.get("value", "")}
+
+    def mint(self, prefix, known_as):
+        id = f"{prefix}_{hashlib.sha256(known_as.encode()).hexdigest()[:21]}"
+        self.db.execute("INSERT OR IGNORE INTO minted VALUES(?,?)", (id, known_as))
+        return id
 
     # Delivery
 
@@ -137,7 +153,7 @@ class Daemon:
 
     def deliver(self):
         with self.lock:
-            flying = self.db.execute("SELECT seq,kind,ref,cause,body FROM event WHERE flying "
+            flying = self.db.execute("SELECT seq,kind,ref,cause,body,path FROM event WHERE flying "
                                      "ORDER BY seq").fetchall()
         if flying:
             return self.resolve(flying)
@@ -147,15 +163,13 @@ class Daemon:
             self.db.execute(f"UPDATE event SET flying=1 WHERE seq IN ({seqs})")
         if not batch:
             return False
-        kind, texts = batch[0][1], [row[4] for row in batch]
-        if kind == "update":
-            status, _ = self.request("PATCH", "/logs?reference_id="
-                                     + urllib.parse.quote(batch[0][3], safe=""), texts[0])
-            answers = [{}]
-        else:
-            path = "/logs" if kind == "log" else "/feedback"
+        kind, texts, path = batch[0][1], [row[4] for row in batch], batch[0][5]
+        if kind in ("log", "feedback"):
             status, answers = self.request("POST", path, "[" + ",".join(texts) + "]")
-        if status == 200:
+        else:
+            status, answer = self.request("PATCH" if kind == "update" else "POST", path, texts[0])
+            answers = [answer]
+        if status in (200, 201):
             if FAULT == "resend":
                 time.sleep(0.1)         # a wide moment to be killed in
             self.delivered(batch, answers)
@@ -168,49 +182,77 @@ class Daemon:
     def due(self):
         """The next batch of one kind whose causes were delivered."""
         batch = []
-        ready = "cause IS NULL OR EXISTS (SELECT 1 FROM known WHERE known.ref=cause)"
+        ready = "NOT EXISTS (SELECT 1 FROM json_each(needs) WHERE value NOT IN " \
+                "(SELECT ref FROM known))"
         if FAULT == "hasty":
             ready += " OR kind='log'"
-        for row in self.db.execute(f"SELECT seq,kind,ref,cause,body FROM event WHERE {ready} "
-                                   "ORDER BY seq LIMIT 400"):
+        for row in self.db.execute("SELECT seq,kind,ref,cause,body,path FROM event WHERE "
+                                   f"{ready} ORDER BY seq LIMIT 400"):
             kind, cause = row[1], row[3]
-            if batch and (kind != batch[0][1] or kind == "update" or len(batch) == 50):
+            if batch and (kind != batch[0][1] or kind not in ("log", "feedback")
+                          or len(batch) == 50):
                 continue
-            if kind != "log" and self.one("SELECT seq FROM event WHERE cause=? AND kind<>'log' AND "
-                                          "seq<?", cause, row[0]):
+            if cause and FAULT != "shuffle" and \
+                    self.one("SELECT seq FROM event WHERE cause=? AND seq<?", cause, row[0]):
                 continue
-            batch.append((*row[:4], self.swapped(row[4])))
+            batch.append((*row[:4], self.swapped(row[4], kind, cause),
+                          self.swapped_path(row[5], cause)))
         return batch
 
-    def swapped(self, text):
+    def swapped_path(self, path, cause):
+        if path.startswith("/logs/"):
+            return "/logs/" + self.one("SELECT id FROM known WHERE ref=?", cause)
+        return path
+
+    def swapped(self, text, kind, cause):
         def real(match):
             reference = self.one("SELECT ref FROM minted WHERE id=?", match[2])
-            return f'"{match[1]}":"{self.one("SELECT id FROM known WHERE ref=?", reference)}"'
-        return re.sub(r'"(parent_id|data_id)":"(data_[^"]*)"', real, text)
+            given = self.one("SELECT id FROM known WHERE ref=?", reference) or match[2]
+            return f'"{match[1]}":"{given}"'
+        if kind in ("feedback", "evaluation_result") and "reference_id" in json.loads(text):
+            field = "data_id" if kind == "feedback" else "log_id"
+            text = re.sub(r'"reference_id":"[^"]*",|,"reference_id":"[^"]*"', "", text, count=1)
+            return f'{{"{field}":"{self.one("SELECT id FROM known WHERE ref=?", cause)}",{text[1:]}'
+        fields = SWAPPED + ("about",) * (FAULT == "eager")
+        return re.sub(rf'"({"|".join(fields)})":"([^"]*)"', real, text)
 
     def delivered(self, batch, answers):
         with self.lock:
             self.db.execute("BEGIN IMMEDIATE")
             for row, answer in zip(batch, answers):
-                if row[1] == "log":
-                    self.db.execute("INSERT OR REPLACE INTO known VALUES(?,?)",
-                                    (row[2], answer["id"]))
+                self.learn(row, answer)
                 self.db.execute("DELETE FROM event WHERE seq=?", (row[0],))
             self.count("delivered", len(batch))
             self.db.execute("COMMIT")
 
+    def learn(self, row, answer):
+        """Upstream's ids of a log, its project and its session, or of a session."""
+        found = {}
+        if row[1] in LOGS:
+            value = json.loads(row[4])
+            value = value.get("log", value)
+            found = {row[2]: answer["id"], f"project {value.get('project')}":
+                     answer.get("project_id")}
+            if name := value.get("session_reference_id"):
+                found[f"session {name}"] = answer.get("session_id")
+        elif row[1] == "session":
+            found["sesh_%021d" % row[0]] = answer["id"]
+        for name, id in found.items():
+            if id:
+                self.db.execute("INSERT OR REPLACE INTO known VALUES(?,?)", (name, id))
+
     def resolve(self, flying):
         """After a restart or a lost answer: ask for logs, send the rest again."""
         for row in flying:
-            if row[1] == "log":
+            if row[1] in LOGS:
                 status, answer = self.request("PATCH", "/logs?reference_id="
                                               + urllib.parse.quote(row[2], safe=""), "{}")
                 if status == 200:
                     self.delivered([row], [answer])
                     continue
             with self.lock:
-                if row[1] == "feedback":
-                    self.count("possible feedback", 1)
+                if row[1] not in (*LOGS, "update"):
+                    self.count("possible " + row[1], 1)
                 self.db.execute("UPDATE event SET flying=0 WHERE seq=?", (row[0],))
         return True
 
@@ -224,7 +266,8 @@ class Daemon:
                                "queued": self.one("SELECT count(*) FROM event") - flying,
                                "in_flight": flying, "delivered": book.get("delivered", 0),
                                "dead": 0, "discarded": {}},
-                    "possible_duplicates": {"feedback": book.get("possible feedback", 0)},
+                    "possible_duplicates": {k: book.get(f"possible {k}", 0) for k in
+                                            ("feedback", "session", "evaluation_result")},
                     "deduplicated": 0, "malformed": 0}
 
     def app(self, method, path, body):
@@ -232,35 +275,31 @@ class Daemon:
         route = parts.path.replace("/v4", "").replace("//", "/")
         if method == "GET":
             return 200, self.status() if route == "/status" else {}
+        path = route + (f"?{parts.query}" if parts.query else "")
         try:
             if method == "PATCH":
-                reference = urllib.parse.parse_qs(parts.query)["reference_id"][0]
-                self.update(reference, body)
+                self.accept([("update", body, path)])
                 return 200, {"id": "data_x", "config": {"id": "", "type": "generic",
                              "status": "committed", "name": ""}, "evaluation_results": [],
                              "observability_status": "pending", "updated_at": NOW}
+            kind = KINDS[route.rpartition("/")[2]]
             texts, many = elements(body)
-            answers = self.accept([("log" if route == "/logs" else "feedback", t) for t in texts])
+            answers = self.accept([(kind, t, path) for t in texts])
             return 200, answers if many else answers[0]
         except ValueError as error:
             return 400, {"detail": str(error)}
 
-    def update(self, reference, body):
-        with self.lock:
-            self.db.execute("BEGIN IMMEDIATE")
-            self.db.execute("INSERT INTO event(kind,cause,body) VALUES('update',?,?)",
-                            (reference, body))
-            self.count("accepted", 1)
-            self.db.execute("COMMIT")
-
     def line(self, text):
         kind = next(iter(json.loads(text)))
         inner = text[text.index(":") + 1:text.rindex("}")].strip()
-        if kind != "update":
-            self.accept([(kind, inner)])
-            return
-        match = re.match(r'\{"reference_id":("(?:[^"\\]|\\.)*"),', inner)
-        self.update(json.loads(match[1]), "{" + inner[match.end():])
+        path = {"log": "/logs", "feedback": "/feedback"}.get(kind)
+        if not path:
+            match = re.match(r'\{"(id|reference_id|evaluation_id)":("(?:[^"\\]|\\.)*"),', inner)
+            name = urllib.parse.quote(json.loads(match[2]), safe="")
+            inner = "{" + inner[match.end():]
+            path = {"id": f"/logs/{name}", "reference_id": f"/logs?reference_id={name}"}.get(
+                match[1], f"/evaluations/{name}/{kind.removeprefix('evaluation_')}")
+        self.accept([(kind, inner, path)])
 
 
 class StreamHandler(socketserver.StreamRequestHandler):

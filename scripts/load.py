@@ -34,6 +34,8 @@ class Load:
         self.lock = threading.Lock()
         self.journal = open(journal_path, "a", encoding="utf-8")
         self.logs = []
+        self.sessions = []          # (name, provisional id)
+        self.projects = {}          # name -> provisional id
         self.due = deque()          # promised parents that must still be sent
         self.lost = {}              # promised parents without an answer: reference -> Event
         self.counts = Counter()
@@ -115,6 +117,16 @@ class Load:
                     return log
         return None
 
+    def session(self):
+        """A session to join, by id, or None."""
+        with self.lock:
+            return self.random.choice(self.sessions) if self.sessions else None
+
+    def project(self):
+        """A project to be named by id, or None."""
+        with self.lock:
+            return self.random.choice(list(self.projects.items())) if self.projects else None
+
     def group(self):
         with self.lock:
             self.groups += 1
@@ -125,7 +137,10 @@ class Load:
     def acked(self, events, answers=None):
         with self.lock:
             for event, answer in zip(events, answers or [{}] * len(events)):
-                if event.kind == "log":
+                if event.kind == "session":
+                    self.sessions.append((event.journal["session"], answer["id"]))
+                elif event.is_log:
+                    self.learn(event.value, answer)
                     event.journal["log"] = event.journal["log"] or answer["reference_id"]
                     log = Log(event.journal["log"], event.depth, answer.get("id"))
                     if len(self.logs) < 2000:
@@ -135,6 +150,13 @@ class Load:
                 else:
                     event.log.busy = False
                 self.write(event, "acked")
+
+    def learn(self, value, answer):
+        """The provisional ids beside a log's own."""
+        if answer.get("session_id") and "session_reference_id" in value:
+            self.sessions.append(("ref:" + value["session_reference_id"], answer["session_id"]))
+        if answer.get("project_id") and "project" in value:
+            self.projects[value["project"]] = answer["project_id"]
 
     def unacked(self, events):
         """The answer was lost: neither the event nor another effect on its log is sent again."""
@@ -159,7 +181,7 @@ class Load:
             for event in events:
                 if event.promised:
                     self.due.append(event)
-                elif event.log:
+                elif event.log is not None:
                     event.log.order -= 1
                     event.log.busy = False
 

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """Tests the harnesses themselves, with scripts/fake_loopspool.py in the daemon's place: they must
-pass with the honest stand-in, and fail with each fault planted into it. About a minute.
+pass with the honest stand-in, and fail with each fault planted into it. About two minutes.
 """
 import os
 import subprocess
@@ -12,6 +12,7 @@ SCRIPTS = Path(__file__).resolve().parent
 FAKE = str(SCRIPTS / "fake_loopspool.py")
 CRASH = ["crash.py", "--kills", "6", "--seed", "2", "--events", "2000", "--gap", "0.8",
          "--drain-seconds", "8"]
+DRILL = ["drill.py", "--events", "1500"]
 # Name, command, planted fault, words that the output must have.
 CASES = [
     ("judge: planted faults", ["check_record.py", "--self-test"], "", "0 missed"),
@@ -22,6 +23,9 @@ CASES = [
     ("crash: acknowledges before the commit", CRASH, "forget", "acknowledged log missing"),
     ("crash: re-encodes the JSON", CRASH, "reencode", "payload changed"),
     ("crash: does not wait for causes", CRASH, "hasty", "FAILED"),
+    ("drill: honest", ["drill.py", "--events", "3000"], "", "VERDICT: good"),
+    ("drill: swaps ids in the user's text", DRILL, "eager", "payload changed"),
+    ("drill: no order among effects", DRILL, "shuffle", "effects of one log out of order"),
     ("outage", ["outage.py", "--events", "3000"], "", "VERDICT: good"),
     ("demo", ["demo.py"], "", "\nOK: 248 acknowledged, 248 delivered"),
     ("demo: re-encodes the JSON", ["demo.py"], "reencode", "payload changed"),

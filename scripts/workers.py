@@ -4,10 +4,9 @@ import json
 import socket
 import threading
 import time
-import urllib.parse
 from collections import deque
 
-from author import DEPTH_MAX, Author
+from author import DEPTH_MAX, RUNS_WITH_QUERY, Author
 from spooltools import POLL, UnixHTTP
 
 
@@ -18,6 +17,8 @@ class Worker(threading.Thread):
         super().__init__(name=f"{way}-{number}", daemon=True)
         self.load, self.way, self.mix = load, way, load.mix
         self.author = Author(load.seed, f"w{number}", load.mix)
+        if way != "stream":
+            self.author.runs = RUNS_WITH_QUERY
         self.random = self.author.random
         self.reconnections = -1
         self.error = None
@@ -40,21 +41,65 @@ class Worker(threading.Thread):
         return events
 
     def event(self):
-        dice = self.random.random()
-        if dice < self.mix.updates and (log := self.load.subject(needs_id=False)):
-            return self.author.update(log)
-        if 0 < dice - self.mix.updates < self.mix.feedback and \
-                (log := self.load.subject(needs_id=True)):
-            return self.author.feedback(log)
-        if self.random.random() < self.mix.children:
-            if self.random.random() < self.mix.early:
-                return self.early_child()
-            by_id = self.random.random() < 0.3
-            if parent := self.load.parent(by_id):
-                return self.author.log(parent.reference, parent.id if by_id else None,
-                                       parent.depth + 1)
+        dice, mix = self.random.random(), self.mix
+        for share, make in ((mix.updates, self.update), (mix.feedback, self.feedback),
+                            (mix.results, self.result), (mix.sessions, self.session),
+                            (mix.evaluation_logs, self.evaluation_log)):
+            if dice < share:
+                if event := make():
+                    return event
+                break
+            dice -= share
+        return self.log()
+
+    def chance(self, share):
+        return share > 0 and self.random.random() < share
+
+    def update(self):
+        if log := self.load.subject(needs_id=False):
+            return self.author.update(log, bool(log.id) and self.chance(self.mix.by_id))
+
+    def feedback(self):
+        by_reference = self.chance(self.mix.by_reference)
+        if log := self.load.subject(needs_id=not by_reference):
+            return self.author.feedback(log, by_reference)
+
+    def result(self):
+        by_reference = self.chance(self.mix.by_reference)
+        if log := self.load.subject(needs_id=not by_reference):
+            return self.author.result(log, by_reference)
+
+    def session(self):
+        return None if self.way == "stream" else self.author.session()
+
+    def evaluation_log(self):
+        return self.author.evaluation_log(**self.family(), **self.belonging())
+
+    def log(self):
+        if self.random.random() < self.mix.children * self.mix.early:
+            return self.early_child()
         mint = self.way != "stream" and self.random.random() < self.mix.minted
-        return self.author.log(mint=mint)
+        return self.author.log(mint=mint, **self.family(), **self.belonging())
+
+    def family(self):
+        """A parent, by reference or by provisional id, for the share of logs that have one."""
+        by_id = self.random.random() < 0.3
+        if self.random.random() < self.mix.children and (parent := self.load.parent(by_id)):
+            return {"parent": parent.reference, "parent_id": parent.id if by_id else None,
+                    "depth": parent.depth + 1}
+        return {}
+
+    def belonging(self):
+        """A session and a project for the shares of logs that name them so."""
+        found = {}
+        if self.chance(self.mix.in_session):
+            if self.random.random() < 0.5:
+                found["session"] = self.load.session()
+            else:
+                found["session"] = (f"{self.load.seed}-{self.random.randrange(200)}", None)
+        if self.chance(self.mix.by_project_id):
+            found["project"] = self.load.project()
+        return found
 
     def early_child(self):
         """A child whose parent is sent later, by whichever worker comes first."""
@@ -94,8 +139,9 @@ class Requests(Worker):
             feedback = [e for e in events if e.kind == "feedback"]
             self.send(self.with_family(logs) if len(logs) > 1 else logs)
             self.send(feedback)
-            for update in (e for e in events if e.kind == "update"):
-                self.send([update])
+            for event in events:
+                if event.kind not in ("log", "feedback"):
+                    self.send([event])
         self.close()
 
     def with_family(self, logs):
@@ -123,13 +169,10 @@ class Requests(Worker):
         """Method, path and body."""
         base = self.random.choice(("", "/v4", "/v4/"))
         first = events[0]
-        if first.kind == "update":
-            reference = urllib.parse.quote(first.journal["log"], safe="")
-            return "PATCH", f"{base}/logs?reference_id={reference}", first.text
-        path = f"{base}/logs" if first.kind == "log" else f"{base}/feedback"
-        if self.way.endswith("array"):
+        path = base + first.path
+        if self.way.endswith("array") and first.kind in ("log", "feedback"):
             return "POST", path, "[" + ", ".join(e.text for e in events) + "]"
-        return "POST", path, first.text
+        return "PATCH" if first.kind == "update" else "POST", path, first.text
 
     def send(self, events):
         """One request, and what its answer says about its events."""
@@ -143,8 +186,8 @@ class Requests(Worker):
         method, path, body = self.target(events)
         began = time.perf_counter()
         try:
-            self.connection.request(method, path, body.encode(),
-                                    {"Content-Type": "application/json"})
+            headers = {"Content-Type": "application/json"} if body else {}
+            self.connection.request(method, path, body.encode(), headers)
             response = self.connection.getresponse()
             answer = response.read()
         except (OSError, http.client.HTTPException):

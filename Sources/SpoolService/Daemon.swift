@@ -69,6 +69,11 @@ public final class Daemon: Sendable {
         try await ServiceGroup(configuration: configuration).run()
     }
 
+    /// Stops in order. What was accepted stays in the spool.
+    public func stop() async {
+        await parts.stop(logger)
+    }
+
     /// How many events the spool holds from before.
     public func held() async -> Int64 {
         let report = await parts.report()
@@ -101,6 +106,8 @@ private actor Parts {
     private let budget = ByteBudget(bytesMax: Limits.ingestBytesMax)
     private let connections = ConnectionLimit(max: Limits.connectionsMax)
     private var transport: HTTPTransport?
+    private var live: HTTPLiveTransport?
+    private var ingest: IngestAPI?
 
     func start(_ settings: DaemonSettings, _ logger: Logger) async throws -> Daemon.Listening {
         try Process.makeDirectory(settings.stateDirectory)
@@ -142,9 +149,9 @@ private actor Parts {
     }
 
     private func startSender(_ settings: DaemonSettings, _ queue: EventQueue) throws -> Sender {
-        let upstream = try settings.upstream ?? UpstreamAddress("unix:" + settings.archiveSocket)
         let transport = try HTTPTransport(
-            to: upstream, key: settings.apiKey, version: Version.current, on: deliveryLoop)
+            to: try upstream(settings), key: settings.apiKey, version: Version.current,
+            on: deliveryLoop)
         self.transport = transport
         var senderSettings = SenderSettings()
         senderSettings.isArchive = settings.upstream == nil
@@ -155,13 +162,28 @@ private actor Parts {
         return sender
     }
 
+    private func upstream(_ settings: DaemonSettings) throws -> UpstreamAddress {
+        try settings.upstream ?? UpstreamAddress("unix:" + settings.archiveSocket)
+    }
+
     private func listen(
         _ settings: DaemonSettings, _ queue: EventQueue, _ sender: Sender, _ logger: Logger
     ) async throws -> Daemon.Listening {
         let decoder = EventDecoder(
             identity: queue.identity, defaultProject: settings.defaultProject,
             stamps: StampMint(clock: Process.now))
-        let ingest = IngestAPI(sink: queue, decoder: decoder)
+        let live = HTTPLiveTransport(to: try upstream(settings), on: deliveryLoop)
+        self.live = live
+        let ingest = IngestAPI(
+            sink: queue, lookup: queue,
+            live: LivePassThrough(
+                to: live, lookup: queue, identity: queue.identity,
+                settings: LiveSettings(
+                    firstByteTimeout: settings.liveFirstByteTimeout,
+                    idleTimeout: settings.liveIdleTimeout,
+                    daemonKeyUIDs: settings.liveDaemonKeyUIDs, daemonKey: settings.apiKey)),
+            decoder: decoder, loops: DoorLoops(doorLoop))
+        self.ingest = ingest
         func serve(
             _ application: any HTTPApplication, on address: ListenAddress
         ) async throws -> HTTPListener {
@@ -190,10 +212,8 @@ private actor Parts {
     /// Stops what has been started, the last first.
     func stop(_ logger: Logger) async {
         logger.info("stopping: no new events are taken")
-        async let httpDone: Void? = http?.drain()
-        async let apiDone: Void? = api?.drain()
-        async let eventsDone: Void? = events?.drain()
-        _ = await (httpDone, apiDone, eventsDone)
+        ingest?.stopWaiting()
+        await drainDoors()
         sweep?.cancel()
         if let sender {
             logger.info("stopping: waiting for outstanding answers")
@@ -201,6 +221,7 @@ private actor Parts {
         }
         await control?.drain()
         try? await transport?.shutdown()
+        try? await live?.shutdown()
         let left = await report()
         await queue?.stop()
         await archive?.stop()
@@ -212,6 +233,23 @@ private actor Parts {
                 "queued": "\(left?.queued ?? 0)", "in_flight": "\(left?.inFlight ?? 0)",
                 "delivered": "\(left?.delivered ?? 0)",
             ])
+    }
+
+    /// Closes the ways in once all requests are answered. A live stream may go on for minutes: what
+    /// is left after the stop's time is broken off.
+    private func drainDoors() async {
+        let draining = Task { [http, api, events] in
+            async let httpDone: Void? = http?.drain()
+            async let apiDone: Void? = api?.drain()
+            async let eventsDone: Void? = events?.drain()
+            _ = await (httpDone, apiDone, eventsDone)
+        }
+        let deadline = Task {
+            try await Task.sleep(for: Limits.stopTimeout)
+            draining.cancel()
+        }
+        await draining.value
+        deadline.cancel()
     }
 
     func report() async -> QueueReport? {

@@ -1,3 +1,4 @@
+internal import SpoolCore
 public import SpoolSender
 public import SpoolServer
 
@@ -15,6 +16,12 @@ public struct DaemonSettings: Sendable {
     public var apiKey: String?
     /// The project of logs that name none.
     public var defaultProject: String?
+    /// The users whose live calls carry the daemon's key in place of their own.
+    public var liveDaemonKeyUIDs: Set<UInt32>
+    /// How long upstream may take to begin its answer to a live call.
+    public var liveFirstByteTimeout: Duration
+    /// How long it may pause in the middle of one.
+    public var liveIdleTimeout: Duration
 
     /// Upstream, for people.
     public var upstreamName: String {
@@ -43,6 +50,9 @@ public struct SettingsReader {
         case runtimeDirectory = "--runtime-dir"
         case listen = "--listen"
         case defaultProject = "--default-project"
+        case liveDaemonKeyUIDs = "--live-daemon-key-uids"
+        case liveFirstByteTimeout = "--live-first-byte-timeout"
+        case liveIdleTimeout = "--live-idle-timeout"
 
         /// The environment variable of the same meaning.
         public var variable: String {
@@ -70,7 +80,11 @@ public struct SettingsReader {
             stateDirectory: state, runtimeDirectory: reader.runtimeDirectory(state: state),
             listen: reader.listen(default: .tcp(host: "127.0.0.1", port: 7575)),
             upstream: reader.upstream(), apiKey: reader.apiKey(),
-            defaultProject: reader.value(.defaultProject)?.value)
+            defaultProject: reader.value(.defaultProject)?.value,
+            liveDaemonKeyUIDs: reader.uids(.liveDaemonKeyUIDs),
+            liveFirstByteTimeout: reader.seconds(
+                .liveFirstByteTimeout, default: Limits.liveFirstByteTimeout),
+            liveIdleTimeout: reader.seconds(.liveIdleTimeout, default: Limits.liveIdleTimeout))
         guard reader.mistakes.isEmpty else { throw SettingsError(mistakes: reader.mistakes) }
         return settings
     }
@@ -167,6 +181,25 @@ public struct SettingsReader {
             mistakes.append("\(source): \(error)")
             return nil
         }
+    }
+
+    private mutating func uids(_ name: Name) -> Set<UInt32> {
+        guard let (text, source) = value(name) else { return [] }
+        let uids = text.split(separator: ",").map { UInt32($0) }
+        guard !uids.contains(nil) else {
+            mistakes.append("\(source): '\(text)' is not a list of user ids, e.g. 1000,1001")
+            return []
+        }
+        return Set(uids.compactMap(\.self))
+    }
+
+    private mutating func seconds(_ name: Name, default time: Duration) -> Duration {
+        guard let (text, source) = value(name) else { return time }
+        guard let seconds = UInt32(text), (1...86_400).contains(seconds) else {
+            mistakes.append("\(source): '\(text)' is not a number of seconds from 1 to 86400")
+            return time
+        }
+        return .seconds(seconds)
     }
 
     private mutating func apiKey() -> String? {

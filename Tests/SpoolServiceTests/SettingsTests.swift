@@ -47,6 +47,26 @@ struct SettingsTests {
         #expect(!error.description.contains("secret key"), "a key in an error message")
     }
 
+    @Test("live calls: nobody borrows the daemon's key unless listed, and times are seconds")
+    func live() throws {
+        let byDefault = try SettingsReader.daemon(flags: [:], environment: home)
+        #expect(byDefault.liveDaemonKeyUIDs.isEmpty)
+        #expect(byDefault.liveFirstByteTimeout == .seconds(600))
+        #expect(byDefault.liveIdleTimeout == .seconds(300))
+        let given = try SettingsReader.daemon(
+            flags: [.liveIdleTimeout: "7"],
+            environment: home.merging(["LOOPSPOOL_LIVE_DAEMON_KEY_UIDS": "1000,0"]) { $1 })
+        #expect(given.liveDaemonKeyUIDs == [0, 1000])
+        #expect(given.liveIdleTimeout == .seconds(7))
+        let error = try #require(throws: SettingsError.self) {
+            try SettingsReader.daemon(
+                flags: [
+                    .liveDaemonKeyUIDs: "ada", .liveFirstByteTimeout: "0", .liveIdleTimeout: "1m",
+                ], environment: home)
+        }
+        #expect(error.mistakes.count == 3)
+    }
+
     @Test("a relative directory is taken from where the command was typed")
     func relative() throws {
         let settings = try SettingsReader.daemon(

@@ -41,12 +41,13 @@ struct TidyTests {
         }
     }
 
-    @Test("only one file knows the HTTP client")
-    func oneClientFile() throws {
+    @Test("only two files know the HTTP client: for deliveries, and for live calls")
+    func clientFiles() throws {
         let users = try Repository.files("Sources/SpoolSender", ending: ".swift").filter {
             try Repository.text($0).contains("import AsyncHTTPClient")
         }
-        #expect(users == ["Sources/SpoolSender/HTTPTransport.swift"])
+        let expected = ["HTTPLiveTransport.swift", "HTTPTransport.swift"]
+        #expect(users == expected.map { "Sources/SpoolSender/" + $0 })
     }
 
     @Test(
@@ -106,6 +107,29 @@ struct TidyTests {
                     ? makefile.contains("\n" + name.dropFirst(5) + ":")
                     : files.contains { $0.hasSuffix("/\(name).swift") }
                 #expect(exists, "the README names the test \(name), which does not exist")
+            }
+        }
+    }
+
+    @Test("the API's 60 operations are each in the table, once, with a test that exists")
+    func operations() throws {
+        let files = try Repository.files("Tests", ending: ".swift")
+        let makefile = try Repository.text("Makefile")
+        let rows = try Repository.text("docs/api.md").split(separator: "\n").compactMap { line in
+            let cells = line.split(separator: "|").map { $0.trimmingCharacters(in: .whitespaces) }
+            return cells.count == 6 ? Int(cells[0]).map { ($0, cells[5]) } : nil
+        }
+        #expect(rows.map(\.0) == Array(1...60))
+        for (number, shownBy) in rows {
+            let names = shownBy.split(separator: "`").map(String.init)
+                .filter { $0.hasPrefix("make ") || $0.hasSuffix("Tests") }
+            #expect(!names.isEmpty, "operation \(number) names no test: \(shownBy)")
+            for name in names {
+                let exists =
+                    name.hasPrefix("make ")
+                    ? makefile.contains("\n" + name.dropFirst(5) + ":")
+                    : files.contains { $0.hasSuffix("/\(name).swift") }
+                #expect(exists, "operation \(number) is shown by \(name), which does not exist")
             }
         }
     }
