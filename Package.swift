@@ -71,7 +71,7 @@ let package = Package(
         .executableTarget(
             name: "loopspool",
             dependencies: [
-                "SpoolCore", "SpoolService",
+                "SpoolArchive", "SpoolCore", "SpoolService",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "AsyncHTTPClient", package: "async-http-client"),
                 .product(name: "Logging", package: "swift-log"),

@@ -194,6 +194,30 @@ public final class EventQueue: EventSink, EventSource, EventLookup, Sendable {
         }
     }
 
+    /// Puts every dead letter back into the queue, in the order of acceptance and in bounded steps; `done`
+    /// gets how many, or nil when the disk refused before the last step.
+    public func replayDead(_ done: @escaping @Sendable (Int?) -> Void) {
+        replay(after: nil, revived: 0, done)
+    }
+
+    private func replay(
+        after last: EventSequence?, revived: Int, _ done: @escaping @Sendable (Int?) -> Void
+    ) {
+        committer.submit { [self] store in
+            let step = try store.replay(after: last)
+            let total = revived + step.count
+            return {
+                if let last = step.last {
+                    self.replay(after: last, revived: total, done)
+                } else {
+                    done(total)
+                }
+            }
+        } orElse: { _ in
+            done(nil)
+        }
+    }
+
     /// Commits what was submitted, closes the file, and lets go of the spool.
     public func stop() async {
         await withCheckedContinuation { done in

@@ -179,5 +179,11 @@ enum QueueSchema {
             upstream_id TEXT,
             UNIQUE (name, destination)
         ) STRICT;
+        -- Logs that were discarded by command while queued: whatever names one is discarded too.
+        CREATE TABLE deleted (
+            sequence INTEGER PRIMARY KEY,
+            reference INTEGER NOT NULL
+        ) STRICT;
+        CREATE INDEX deleted_name ON deleted (reference);
         """
 }

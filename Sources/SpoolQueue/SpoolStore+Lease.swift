@@ -223,6 +223,8 @@ extension SpoolStore {
                 statements.holdForTime.bind(3, sequence.rawValue)
                 try statements.holdForTime.run()
                 waitingCount += 1
+            case .causeIsDeleted:
+                try discard(finding.row.held(bodyBytes: finding.row.bodyBytes))
             case .causeIsDead:
                 try bury(
                     finding.row.held(bodyBytes: finding.row.bodyBytes), reason: .causeDead,

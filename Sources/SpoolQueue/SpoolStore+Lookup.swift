@@ -84,8 +84,10 @@ extension SpoolStore {
             doomed.append(event)
             if !event.kind.isEffect { next += try dependents(of: event) }
         }
-        for event in doomed { try discard(event) }
-        try count("discarded.deleted", doomed.count)
+        for event in doomed {
+            try unhold(event)
+            try discard(event)
+        }
         return .discarded
     }
 
@@ -112,7 +114,8 @@ extension SpoolStore {
         return sequences
     }
 
-    private func discard(_ event: HeldEvent) throws {
+    /// Takes an event out of the counts of what is ready and what waits.
+    private func unhold(_ event: HeldEvent) throws {
         let hold = try connection.prepare(
             "SELECT hold, waits_on IS NOT NULL FROM event WHERE sequence = ?")
         hold.bind(1, event.sequence.rawValue)
@@ -120,9 +123,20 @@ extension SpoolStore {
         if hold.integer(0) == 0 { lanes.unready(event.lane, 1) }
         if hold.integer(1) != 0 { waitingCount -= 1 }
         hold.reset()
+    }
+
+    /// Discards an event that counts neither as ready nor as waiting. A log is remembered, so that
+    /// events which name it, and were not looked at yet, follow it.
+    func discard(_ event: HeldEvent) throws {
+        if !event.kind.isEffect, let key = event.reference {
+            statements.noteDeleted.bind(1, event.sequence.rawValue)
+            statements.noteDeleted.bind(2, key.rawValue)
+            try statements.noteDeleted.run()
+        }
         try delete([event])
         ledger.held -= 1
         ledger.discarded += 1
+        try count("discarded.deleted", 1)
         watches.note(event.sequence, nil)
         try depart(event)
     }

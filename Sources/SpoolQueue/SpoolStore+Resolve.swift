@@ -65,10 +65,19 @@ extension SpoolStore: CauseIndex {
         return try statements.deadLog.step()
     }
 
+    func isDeleted(_ key: ReferenceKey) throws -> Bool {
+        statements.deletedName.bind(1, key.rawValue)
+        defer { statements.deletedName.reset() }
+        return try statements.deletedName.step()
+    }
+
     func log(_ sequence: EventSequence) throws -> LogStanding {
         if let key = try heldKey(of: sequence) { return .queued(key) }
         if try identityEntry(of: sequence) != nil { return .delivered }
-        return try isDead(sequence) ? .dead : .unknown
+        if try isDead(sequence) { return .dead }
+        statements.deletedEvent.bind(1, sequence.rawValue)
+        defer { statements.deletedEvent.reset() }
+        return try statements.deletedEvent.step() ? .deleted : .unknown
     }
 
     func session(_ sequence: EventSequence) throws -> LogStanding {

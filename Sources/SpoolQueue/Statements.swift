@@ -37,6 +37,11 @@ final class Statements {
     let sessionByReference: Statement
     let learnSession: Statement
     let laneHasEvents: Statement
+    let deletedName: Statement
+    let deletedEvent: Statement
+    let noteDeleted: Statement
+    let revive: Statement
+    let forgetDead: Statement
     let nextTimed: Statement
     let storeReferences: Statement
 
@@ -129,6 +134,16 @@ final class Statements {
             "SELECT sequence, upstream_id FROM session WHERE name = ? AND destination = ?")
         learnSession = try prepare("UPDATE session SET upstream_id = ? WHERE sequence = ?")
         laneHasEvents = try prepare("SELECT 1 FROM event WHERE lane = ? LIMIT 1")
+        deletedName = try prepare("SELECT 1 FROM deleted WHERE reference = ? LIMIT 1")
+        deletedEvent = try prepare("SELECT 1 FROM deleted WHERE sequence = ?")
+        noteDeleted = try prepare("INSERT OR IGNORE INTO deleted VALUES (?, ?)")
+        revive = try prepare(
+            """
+            INSERT INTO event (sequence, lane, kind, hold, reference, flags, attempts, accepted_at,
+            causes, address, body, digest) SELECT sequence, lane, kind, 0, reference, flags, 0, ?,
+            causes, address, body, digest FROM dead WHERE sequence = ?
+            """)
+        forgetDead = try prepare("DELETE FROM dead WHERE sequence = ?")
         nextTimed = try prepare(
             "SELECT min(not_before) FROM event WHERE not_before IS NOT NULL")
         storeReferences = try prepare("UPDATE destination SET reference_list = ? WHERE id = ?")

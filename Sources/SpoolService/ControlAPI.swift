@@ -12,16 +12,40 @@ struct ControlAPI: HTTPApplication {
     let listening: [String]
 
     func plan(_ head: HTTPRequestHead, peer: Peer) -> BodyPlan {
-        guard head.uri == "/status" else {
-            return .answer(.detail(status: 404, "The control socket answers GET /status."))
+        guard let method = Self.methods[head.uri] else {
+            let known = Self.methods.map { "\($1) \($0)" }.sorted().joined(separator: ", ")
+            return .answer(.detail(status: 404, "The control socket answers \(known)."))
         }
-        guard head.method == .GET else {
-            return .answer(.detail(status: 405, "The status is read with GET."))
+        guard head.method == method else {
+            return .answer(.detail(status: 405, "\(head.uri) is asked for with \(method)."))
         }
         return .read(bytesMax: 0)
     }
 
+    private static let methods: [String: HTTPMethod] = ["/status": .GET, "/dead/replay": .POST]
+
     func answer(_ request: HTTPRequest, _ reply: @escaping @Sendable (HTTPAnswer) -> Void) {
+        request.path == "/status" ? status(reply) : replayDead(reply)
+    }
+
+    private func replayDead(_ reply: @escaping @Sendable (HTTPAnswer) -> Void) {
+        queue.replayDead { count in
+            guard let count else {
+                return reply(
+                    .detail(
+                        status: 503,
+                        "The spool's disk refused; what was not revived is still dead. Ask again."))
+            }
+            var writer = JSONWriter()
+            writer.beginObject()
+            writer.key("replayed")
+            writer.int(count)
+            writer.endObject()
+            reply(HTTPAnswer(status: 200, body: writer.bytes))
+        }
+    }
+
+    private func status(_ reply: @escaping @Sendable (HTTPAnswer) -> Void) {
         let (sender, settings, listening) = (sender, settings, listening)
         queue.report { report in
             guard let report else {

@@ -10,9 +10,9 @@ struct ArchiveExportCommand: AsyncParsableCommand {
         discussion: """
             One JSON object a line, each log before its children and before what was said about \
             it, so that an archive can move to another upstream. Nothing is changed, and a daemon \
-            may have the archive open meanwhile. What cannot come along is counted on standard error: \
-            contents of logs with "save": false, parents that are no longer here, references that \
-            a newer log has too.
+            may have the archive open meanwhile. What cannot come along is counted on standard \
+            error: contents of logs with "save": false, parents that are no longer here, \
+            references that a newer log has too.
 
             Examples:
               loopspool archive export --state-dir /var/lib/loopspool --output archive.ndjson

@@ -8,8 +8,8 @@ import Testing
 
 /// An archive moved to another one by its export: the same logs, ids aside.
 struct ArchiveMoveTests {
-    /// What a daemon does with the lines: each is sent as one request, effects by reference with the
-    /// id that upstream gives for it.
+    /// What a daemon does with the lines: each is sent as one request, effects by reference with
+    /// the id that upstream gives for it.
     private static func send(_ lines: [[UInt8]], to archive: ArchiveFixture) async throws {
         for line in lines {
             let event = try JSONValue(parsing: line, depthMax: 70)

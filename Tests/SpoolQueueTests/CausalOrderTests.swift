@@ -109,6 +109,45 @@ struct CausalOrderTests {
         #expect(report.lastDead.filter { $0.reason == "cause dead" }.count == 3)
     }
 
+    @Test("a replay revives a family in order, and the ledger moves with it")
+    func replay() throws {
+        let spool = try TestSpool()
+        let parent = try spool.append(.log("p"))[0]
+        let child = try spool.append(.log("c", parent: "p"))[0]
+        let update = try spool.append(.update("c"))[0]
+        let lease = try #require(try spool.lease())
+        var settlement = Settlement(lease: lease.id)
+        settlement.dead = [.init(sequence: parent, reason: .refused, status: 422, words: "no")]
+        try spool.commit { try $0.settle(settlement) }
+        #expect(try spool.drain().isEmpty)
+        #expect(spool.store.ledger.dead == 3)
+        let step = try spool.commit { try $0.replay(after: nil) }
+        #expect(step.count == 3)
+        #expect(spool.store.ledger.dead == 0)
+        #expect(spool.store.ledger.held == 3)
+        #expect(try spool.drain() == [[parent], [child], [update]])
+        #expect(try spool.commit { try $0.replay(after: nil) }.last == nil)
+    }
+
+    @Test("thousands of trees drain level by level, in full batches")
+    func manyTrees() throws {
+        let spool = try TestSpool()
+        for depth in 0..<3 {
+            let level = (0..<2000).map { tree in
+                TestEvent.log("\(tree)-\(depth)", parent: depth == 0 ? nil : "\(tree)-\(depth - 1)")
+            }
+            try spool.append(level)
+        }
+        var batches: [[EventSequence]] = []
+        while spool.store.ledger.held > 0 {
+            let more = try spool.drain()
+            try #require(!more.isEmpty, "\(spool.store.ledger.held) events are stuck")
+            batches += more
+        }
+        #expect(batches.flatMap { $0 }.map(\.rawValue) == Array(1...6000))
+        #expect(batches.count <= 66, "\(batches.count) batches for 6,000 events")
+    }
+
     @Test("a crash between a delivery and the waking of a large family strands nobody")
     func crashWhileWaking() throws {
         let spool = try TestSpool()

@@ -242,6 +242,19 @@ struct LookupTests {
         #expect(report.queued + report.inFlight + report.discarded == 4)
     }
 
+    @Test("what names a discarded log and was not looked at yet is discarded when it is")
+    func discardsLateLookers() throws {
+        let spool = try TestSpool()
+        let log = try spool.append(.log("a"))[0]
+        try spool.append(.log("c", parent: "a"), .child(of: log), .feedback(on: log))
+        #expect(try spool.commit { try $0.discard([log]) } == .discarded)
+        #expect(try spool.drain().isEmpty)
+        #expect(spool.store.ledger.discarded == 4)
+        let report = try spool.commit { try $0.report() }
+        #expect(report.counters["discarded.deleted"] == 4)
+        #expect(report.dead == 0)
+    }
+
     @Test("what may be on its way is not discarded, and nothing else of the same wish is")
     func inFlight() throws {
         let spool = try TestSpool()

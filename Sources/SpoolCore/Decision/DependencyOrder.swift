@@ -8,6 +8,8 @@ public protocol CauseIndex {
     func isDelivered(_ key: ReferenceKey) -> Bool
     /// Whether a log of that name is dead.
     func isDead(_ key: ReferenceKey) throws -> Bool
+    /// Whether a log of that name was discarded by command.
+    func isDeleted(_ key: ReferenceKey) throws -> Bool
     /// What became of the log accepted under `sequence`.
     func log(_ sequence: EventSequence) throws -> LogStanding
     /// What became of the session named by a provisional id.
@@ -26,6 +28,8 @@ public enum LogStanding: Equatable, Sendable {
     case delivered
     /// Dead: whoever names it dies too.
     case dead
+    /// Discarded by command: whoever names it is discarded too.
+    case deleted
     /// Not accepted here, or forgotten.
     case unknown
 }
@@ -87,6 +91,8 @@ public enum DependencyOrder {
         case waitsForUnknown(ReferenceKey, until: Timestamp)
         /// A log it names is dead.
         case causeIsDead
+        /// A log it names was discarded by command.
+        case causeIsDeleted
     }
 
     /// The standing of one event.
@@ -103,6 +109,7 @@ public enum DependencyOrder {
             case .ready: break
             case .waits(let key): return .waits(on: key)
             case .dead: return .causeIsDead
+            case .deleted: return .causeIsDeleted
             case .unknown(let key):
                 namesUnknownLog = true
                 unknown = unknown ?? key
@@ -126,6 +133,7 @@ public enum DependencyOrder {
         case ready
         case waits(ReferenceKey)
         case dead
+        case deleted
         /// Nil where nothing that comes later could be the log: an id that no longer resolves.
         case unknown(ReferenceKey?)
     }
@@ -137,7 +145,8 @@ public enum DependencyOrder {
         case .reference(let key):
             if index.isQueued(key) { return .waits(key) }
             if index.isDelivered(key) { return .ready }
-            return try index.isDead(key) ? .dead : .unknown(key)
+            if try index.isDead(key) { return .dead }
+            return try index.isDeleted(key) ? .deleted : .unknown(key)
         case .event(let sequence): return standing(try index.log(sequence))
         case .session(let sequence): return standing(try index.session(sequence))
         case .project(let number): return standing(try index.project(number))
@@ -149,6 +158,7 @@ public enum DependencyOrder {
         case .queued(let key): .waits(key)
         case .delivered: .ready
         case .dead: .dead
+        case .deleted: .deleted
         case .unknown: .unknown(nil)
         }
     }
