@@ -185,5 +185,8 @@ enum QueueSchema {
             reference INTEGER NOT NULL
         ) STRICT;
         CREATE INDEX deleted_name ON deleted (reference);
+        -- Events that name something by a provisional id: what they name is not forgotten.
+        CREATE INDEX event_named ON event (sequence) WHERE flags & 2;
+        CREATE INDEX dead_named ON dead (sequence) WHERE flags & 2;
         """
 }

@@ -6,6 +6,8 @@ public struct QueueSettings: Sendable {
     public var bytesMax: Int64
     /// Free disk below which nothing is accepted.
     public var freeDiskBytesMin: Int64
+    /// Deliveries whose ids are kept.
+    public var identitiesMax = Limits.identitiesMax
     /// Reads the free bytes of the spool's file system; nil when that cannot be known.
     public var freeDiskBytes: @Sendable () -> Int64?
 

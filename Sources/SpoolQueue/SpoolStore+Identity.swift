@@ -15,7 +15,7 @@ struct IdentityEntry {
 ///
 /// An entry: the sequence's low byte, the key's eight bytes, the id's length in two bytes, the id.
 extension SpoolStore {
-    private static func block(of sequence: EventSequence) -> Int64 { sequence.rawValue >> 8 }
+    static func block(of sequence: EventSequence) -> Int64 { sequence.rawValue >> 8 }
 
     func rememberIDs(_ entries: [IdentityEntry], at now: Timestamp) throws {
         let blocks = Dictionary(grouping: entries) { Self.block(of: $0.sequence) }

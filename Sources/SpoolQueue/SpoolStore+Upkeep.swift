@@ -13,20 +13,63 @@ extension SpoolStore {
         return !wakes.isEmpty || forgot || shrank
     }
 
-    /// Forgets the ids of old deliveries: beyond a number, and beyond an age.
+    /// Forgets the ids of old deliveries: beyond a number, and beyond an age. Never one that an event in
+    /// the queue or a dead letter names: those are few, because ids that are known at acceptance are
+    /// bound to their events then, so their blocks are known by heart.
     private func forgetOldIDs() throws -> Bool {
-        let oldest = try connection.prepare(
-            "SELECT id, count, delivered_at FROM identity ORDER BY id LIMIT 1")
-        guard try oldest.step() else { return false }
-        let (id, count) = (oldest.integer(0), Int(oldest.integer(1)))
-        let age = clock() - Timestamp(milliseconds: oldest.integer(2))
-        oldest.reset()
-        guard identityCount - count >= Limits.identitiesMax || age > Limits.identityAge else {
-            return false
-        }
-        try connection.execute("DELETE FROM identity WHERE id = \(id)")
-        identityCount -= count
+        guard let oldest = try oldestUnnamedIDs() else { return false }
+        let age = clock() - oldest.deliveredAt
+        let isTooMany = identityCount - oldest.count >= settings.identitiesMax
+        guard isTooMany || age > Limits.identityAge else { return false }
+        try connection.execute("DELETE FROM identity WHERE id = \(oldest.id)")
+        identityCount -= oldest.count
+        forgottenCount += 1
+        if forgottenCount % Self.rowsForgottenPerReading == 0 { namedBlocks = nil }
         return true
+    }
+
+    /// How many rows are forgotten before it is read again what is named: fewer than the ids that are
+    /// kept, so that nothing that came since can be among the oldest.
+    private static let rowsForgottenPerReading = 1000
+
+    private func oldestUnnamedIDs() throws -> (id: Int64, count: Int, deliveredAt: Timestamp)? {
+        let rows = try connection.prepare(
+            "SELECT id, block, count, delivered_at FROM identity ORDER BY id")
+        defer { rows.reset() }
+        guard try rows.step() else { return nil }
+        let isFull = identityCount > settings.identitiesMax
+        let oldestAge = clock() - Timestamp(milliseconds: rows.integer(3))
+        guard isFull || oldestAge > Limits.identityAge else { return nil }
+        let named = try namedBlocks ?? blocksNamed()
+        namedBlocks = named
+        repeat {
+            guard named.contains(rows.integer(1)) else {
+                return (
+                    rows.integer(0), Int(rows.integer(2)), Timestamp(milliseconds: rows.integer(3))
+                )
+            }
+        } while try rows.step()
+        return nil
+    }
+
+    /// The blocks of the sequences that events in the queue and dead letters name. An event that comes
+    /// later names either a known id, which is bound at once, or one that is not old.
+    private func blocksNamed() throws -> Set<Int64> {
+        let rows = try connection.prepare(
+            """
+            SELECT causes FROM event WHERE flags & 2 UNION ALL SELECT causes FROM dead WHERE flags & 2
+            """)
+        var blocks: Set<Int64> = []
+        while try rows.step() {
+            for cause in rows.isNull(0) ? [] : rows.blob(0, CauseList.decode) {
+                switch cause {
+                case .event(let sequence), .session(let sequence):
+                    blocks.insert(Self.block(of: sequence))
+                case .reference, .project: break
+                }
+            }
+        }
+        return blocks
     }
 
     /// Gives pages back to the file system once most of the file is empty.

@@ -44,6 +44,10 @@ final class SpoolStore: GroupState {
     var deliveredReferences: [String] = []
     /// Entries in the identity table.
     var identityCount = 0
+    /// Blocks of ids that queued or dead events name; nil: to be read before the next id is forgotten.
+    var namedBlocks: Set<Int64>?
+    /// Rows of ids forgotten since those blocks were read.
+    var forgottenCount = 0
     /// Names whose waiters are still to be woken.
     var wakes: [ReferenceKey] = []
     /// Events that wait for a name.

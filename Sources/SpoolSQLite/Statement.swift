@@ -85,7 +85,8 @@ public final class Statement {
         sqlite3_reset(handle)
     }
 
-    private var sql: String { String(cString: sqlite3_sql(handle)) }
+    /// The statement's text, with its places for values.
+    public var sql: String { String(cString: sqlite3_sql(handle)) }
 
     // MARK: Values out of the current row; columns from 0
 

@@ -150,6 +150,37 @@ struct ByReferenceTests {
         #expect(lease.text(0).contains("\"data_up1\""))
     }
 
+    @Test("ids are forgotten beyond their number, but never while an event in the queue names one")
+    func retention() throws {
+        var settings = QueueSettings(freeDiskBytesMin: 0)
+        settings.identitiesMax = 300
+        let spool = try TestSpool(settings: settings)
+        let named = try spool.append(.log("named"))[0]
+        let child = try spool.append(.child(of: named, "child"))[0]
+        let first = try #require(try spool.lease())
+        try spool.deliver(first)
+        // Its cause has arrived, and it is held back by its lane.
+        let lane = try #require(try spool.lease()).events[0].lane
+        let lease = spool.store.leases.values.first { $0.events[0].sequence == child }
+        var settlement = Settlement(lease: try #require(lease).id)
+        settlement.returned = [
+            .init(sequence: child, notBefore: spool.time.now + .seconds(3600))
+        ]
+        try spool.commit { try $0.settle(settlement) }
+        #expect(lane > 0)
+        for round in 0..<8 {
+            try spool.append((0..<256).map { .log("r\(round)-\($0)") })
+            _ = try spool.drain()
+            while try spool.store.upkeep() {}
+        }
+        #expect(spool.store.identityCount < 700, "\(spool.store.identityCount) ids are kept")
+        #expect(try spool.store.identityEntry(of: named)?.id == "data_up1")
+        #expect(try spool.store.identityEntry(of: EventSequence(rawValue: 900)) == nil)
+        spool.time.advance(.seconds(3600))
+        let retry = try #require(try spool.lease())
+        #expect(retry.text(0).contains("\"parent_id\":\"data_up1\""))
+    }
+
     @Test("a log that names a project by its provisional id waits until upstream has named it")
     func provisionalProject() throws {
         let spool = try TestSpool()
