@@ -230,8 +230,8 @@ public final class EventQueue: EventSink, EventSource, EventLookup, Sendable {
 }
 
 /// Carries the watches from one store to the next.
+// Safety: touched on the committer's thread alone, where stores live and `stop` calls back.
 private final class WatchHolder: @unchecked Sendable {
-    // Safety: touched on the committer's thread alone, where stores live and `stop` calls back.
     let watches = DeliveryWatches()
 }
 

@@ -117,8 +117,8 @@ final class TestSpool {
 }
 
 /// A clock that moves when it is told to.
+// Safety: tests that use it run on one thread.
 final class TestTime: @unchecked Sendable {
-    // Safety: tests that use it run on one thread.
     var now = Timestamp(milliseconds: 1_800_000_000_000)
 
     func advance(_ duration: Duration) {

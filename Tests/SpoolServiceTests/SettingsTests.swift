@@ -4,7 +4,7 @@ import Testing
 
 @Suite("Settings")
 struct SettingsTests {
-    private let home = ["HOME": "/home/ada", "PWD": "/work"]
+    private let home = ["HOME": "/home/ada", "PWD": "/srv/here"]
 
     @Test("a flag wins over the environment, the environment over the default")
     func precedence() throws {
@@ -71,6 +71,6 @@ struct SettingsTests {
     func relative() throws {
         let settings = try SettingsReader.daemon(
             flags: [.stateDirectory: "spool"], environment: home)
-        #expect(settings.stateDirectory == "/work/spool")
+        #expect(settings.stateDirectory == "/srv/here/spool")
     }
 }
