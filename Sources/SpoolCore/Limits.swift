@@ -39,6 +39,8 @@ public enum Limits {
     public static let spoolBytesMax: Int64 = 2 << 30
     /// What an event costs besides its payload: row, index, memory.
     public static let eventOverheadBytes: Int64 = 200
+    /// Dead letters, ``eventOverheadBytes`` each included; beyond it nothing dies.
+    public static let deadBytesMax: Int64 = 512 << 20
     /// Free disk below which nothing is accepted, so that delivering still has room to work.
     public static let freeDiskBytesMin: Int64 = 512 << 20
     /// Deliveries whose ids are kept.
@@ -86,6 +88,12 @@ public enum Limits {
     public static let retryAfterMax = Duration.seconds(3600)
     /// How long after a lost answer a 404 is believed: the request may still lie in a buffer.
     public static let inDoubtWait = Duration.seconds(2)
+    /// Deaths in a row, without a 2xx between them, that park a lane.
+    public static let deathsBeforePark = 20
+    /// How long a lane shares no request with others after a refusal.
+    public static let refusedLaneAlone = Duration.seconds(600)
+    /// Bytes of the sender's own notes that the queue keeps.
+    public static let senderNotesMax = 64 << 10
     /// How long a stop waits for outstanding answers.
     public static let stopTimeout = Duration.seconds(10)
 

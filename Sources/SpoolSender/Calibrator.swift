@@ -4,8 +4,10 @@ internal import SpoolCore
 struct Calibrator: Sendable {
     typealias Instant = ContinuousClock.Instant
 
-    /// How often a destination on which asking does not work is examined again.
-    static let resendInterval = Duration.seconds(3600)
+    /// How often a destination is examined again: what it does with questions may change.
+    static let interval = Duration.seconds(3600)
+    /// How often a delivery is remembered for the next examination while asking works.
+    private static let learningInterval = Duration.seconds(60)
 
     private var examination = Examination(result: .undecided, references: [])
     /// When the next round may begin; nil: not because of time alone.
@@ -15,6 +17,7 @@ struct Calibrator: Sendable {
     /// Whether no round can decide before another delivery is known.
     private(set) var needsDelivery = false
     private var failures = 0
+    private var learnedAt: Instant?
     /// A result that no settlement has carried yet.
     private var news: Calibration?
 
@@ -28,10 +31,10 @@ struct Calibrator: Sendable {
         examineAt = now
     }
 
-    /// A log was delivered, so that its reference must be known upstream. Of no interest once asking
-    /// has been shown to work.
+    /// A log was delivered, so that its reference must be known upstream.
     mutating func learned(_ reference: String, settings: SenderSettings, at now: Instant) {
-        guard settings.inDoubt == .ask, result != .ask else { return }
+        guard settings.inDoubt == .ask, wants(at: now) else { return }
+        learnedAt = now
         examination.learned(reference)
         needsDelivery = false
         if result == .undecided, examineAt == nil { examineAt = now }
@@ -41,11 +44,23 @@ struct Calibrator: Sendable {
     mutating func delivered(
         _ open: OpenLease, places: [Int], settings: SenderSettings, at now: Instant
     ) {
-        guard settings.inDoubt == .ask, result != .ask, open.kind.isLog else { return }
+        guard settings.inDoubt == .ask, wants(at: now), open.kind.isLog else { return }
         for place in places.suffix(Examination.deliveriesMax) {
             guard let reference = open.facts(of: place)?.referenceID else { continue }
             learned(reference, settings: settings, at: now)
         }
+    }
+
+    /// Whether another delivery would help. Once asking has been shown to work, a fresh one now and then
+    /// is enough.
+    private func wants(at now: Instant) -> Bool {
+        guard result == .ask, let learnedAt else { return true }
+        return now - learnedAt >= Self.learningInterval
+    }
+
+    /// A round that waits after an unclear one begins at once.
+    mutating func resume(at now: Instant) {
+        if failures > 0, examineAt != nil { examineAt = now }
     }
 
     /// Begins a round if one is due.
@@ -54,6 +69,7 @@ struct Calibrator: Sendable {
         self.examineAt = nil
         guard let question = examination.begin() else {
             needsDelivery = result == .undecided
+            if !needsDelivery { self.examineAt = now + Self.interval }
             return nil
         }
         isAsking = true
@@ -74,21 +90,18 @@ struct Calibrator: Sendable {
             failures = 0
             needsDelivery = false
             if result != before { news = result }
-            examineAt = result == .resend ? now + Self.resendInterval : nil
+            examineAt = now + Self.interval
         case .needsDelivery:
             failures = 0
             let knowsMore = examination.references.count == Examination.deliveriesMax
             needsDelivery = !knowsMore && result == .undecided
-            examineAt = knowsMore ? now : nil
+            examineAt = knowsMore ? now : result == .undecided ? nil : now + Self.interval
         case .unclear:
             failures += 1
             examineAt = now + RetryPolicy.delay(failures: failures, using: &generator)
         }
         return nil
     }
-
-    /// How many rounds in a row got no clear answer.
-    var isRepeatedlyUnclear: Bool { failures > 1 }
 
     /// The result, once for every change, to be recorded with the next settlement.
     mutating func takeNews() -> Calibration? {
@@ -108,7 +121,7 @@ extension SenderMachine {
     /// An examination's question was answered, or not.
     mutating func examined(_ outcome: UpstreamOutcome, sentIn stretch: Int) {
         let next = calibrator.take(outcome, at: now.instant, using: &generator)
-        judgeQuestion(outcome, sentIn: stretch, isRepeated: calibrator.isRepeatedlyUnclear)
+        judgeQuestion(outcome, sentIn: stretch)
         if let next, life == .running { ask(next) }
     }
 

@@ -4,7 +4,7 @@ internal import SpoolCore
 ///
 /// Several requests are under way at a time, and one outage fails them all: only the first failure of a
 /// *stretch* counts, and an answer to a request of an earlier stretch says nothing about this one.
-struct DestinationHealth: Sendable {
+struct DestinationHealth: Equatable, Sendable {
     typealias Instant = ContinuousClock.Instant
 
     /// The states, and the moves out of them.
@@ -35,7 +35,7 @@ struct DestinationHealth: Sendable {
     /// Names the current stretch; requests remember the stretch they were sent in.
     private(set) var stretch = 0
     /// Whether the last failure left its events in doubt: then a whole batch is too much to try with.
-    private var isDoubtful = false
+    private(set) var isDoubtful = false
 
     /// What may be sent at `now`.
     func mode(at now: Instant) -> Mode {
@@ -71,6 +71,12 @@ struct DestinationHealth: Sendable {
         if park == nil { succeeded(sentIn: stretch) }
     }
 
+    /// A question sent in `stretch` was answered, so that requests may go again. How often deliveries have
+    /// failed is not forgotten: they may fail on.
+    mutating func answeredQuestion(sentIn stretch: Int) {
+        if stretch == self.stretch, park == nil { state = .steady }
+    }
+
     /// A request sent in `stretch` failed. Returns whether that is news.
     mutating func failed(
         sentIn stretch: Int, isDoubtful: Bool, retryAfter: Duration?, at now: Instant,
@@ -95,6 +101,18 @@ struct DestinationHealth: Sendable {
         begin(isDoubtful: true)
         let delay = RetryPolicy.delay(failures: failures, using: &generator)
         state = .parked(park, until: now + delay)
+    }
+
+    /// Takes over how an earlier run has left the destination.
+    mutating func restore(_ state: State, failures: Int, isDoubtful: Bool) {
+        self.state = state
+        self.failures = failures
+        self.isDoubtful = isDoubtful
+    }
+
+    /// It may be tried at once.
+    mutating func resume(at now: Instant) {
+        if until != nil { rest(until: now) }
     }
 
     private mutating func begin(isDoubtful: Bool) {

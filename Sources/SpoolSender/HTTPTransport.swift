@@ -11,8 +11,6 @@ internal import Synchronization
 /// cannot have been applied, and every later one may have been. The client never sends a request twice
 /// by itself: redirects are not followed, and its own retry, of connecting alone, is off.
 public final class HTTPTransport: Transport {
-    /// Connections to the destination: deliveries and the questions beside them.
-    static let connectionsMax = 2 * Limits.inFlightMax
     /// How long an unused connection is kept: shorter than servers usually do, because a request on a
     /// connection that closes at that moment is in doubt.
     static let idleTimeout = TimeAmount.seconds(30)
@@ -29,10 +27,13 @@ public final class HTTPTransport: Transport {
     /// - Parameters:
     ///   - key: sent as `X-API-KEY`; it appears in no description and no error.
     ///   - version: of this program, for `User-Agent`.
+    ///   - inFlightMax: deliveries under way at most; as many questions may be beside them, and each
+    ///     has a connection.
     ///   - group: runs the connections; outlives the transport.
     /// - Throws: when the address is no URL after all, or the key no header value.
     public init(
-        to address: UpstreamAddress, key: String?, version: String, on group: any EventLoopGroup
+        to address: UpstreamAddress, key: String?, version: String,
+        inFlightMax: Int = Limits.inFlightMax, on group: any EventLoopGroup
     ) throws(UpstreamAddressError) {
         guard (try? HTTPClient.Request(url: address.prefix + "/logs")) != nil else {
             throw UpstreamAddressError(address.description, "this is not a URL")
@@ -49,7 +50,7 @@ public final class HTTPTransport: Transport {
         configuration.connectionPool.retryConnectionEstablishment = false
         configuration.connectionPool.idleTimeout = Self.idleTimeout
         configuration.connectionPool.concurrentHTTP1ConnectionsPerHostSoftLimit =
-            Self.connectionsMax
+            2 * inFlightMax
         self.client = HTTPClient(eventLoopGroup: group, configuration: configuration)
         self.loop = group.next()
         self.address = address

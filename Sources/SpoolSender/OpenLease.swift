@@ -36,7 +36,9 @@ struct OpenLease: Sendable {
 
     /// What is known about events that may have arrived.
     struct Doubt: Sendable {
-        /// When something may be concluded from upstream's not knowing them, or be asked again.
+        /// When something may be concluded from upstream's not knowing them.
+        var believedAt: Instant
+        /// When the next step may be taken: from ``believedAt`` on, later while questions fail.
         var resolveAt: Instant
         /// Whether they must not travel in the same company again.
         var splits = false
@@ -46,15 +48,24 @@ struct OpenLease: Sendable {
         var isAsking = false
         /// The clear answers so far, by place.
         var findings: [Int: Finding] = [:]
+
+        init(believedAt: Instant, splits: Bool = false) {
+            self.believedAt = believedAt
+            self.resolveAt = believedAt
+            self.splits = splits
+        }
     }
 
     let lease: Lease
+    /// Whether it tries what is parked.
+    let isProbe: Bool
     /// Places of the events that are not settled yet, ascending.
     var open: [Int]
     var phase: Phase
 
-    init(_ lease: Lease, phase: Phase) {
+    init(_ lease: Lease, phase: Phase, isProbe: Bool = false) {
         self.lease = lease
+        self.isProbe = isProbe
         self.open = Array(lease.events.indices)
         self.phase = phase
     }
@@ -70,6 +81,14 @@ struct OpenLease: Sendable {
         case .settling(_, then: .resolving), .unsettled(_, then: .resolving, _): true
         case .inDoubt, .settling, .unsettled: false
         }
+    }
+
+    /// Whether nobody knows what became of it, and nothing of it is under way.
+    var isInDoubt: Bool { if case .inDoubt = phase { true } else { false } }
+
+    /// Bytes of the body that carries the events at `places`, without what stands between them.
+    func bodyBytes(of places: [Int]) -> Int {
+        places.reduce(0) { $0 + lease.events[$1].body.count }
     }
 
     /// What is known of a log in its own words; nil for a body that names no reference.
@@ -98,4 +117,6 @@ struct OpenExchange: Sendable {
     let purpose: Purpose
     /// The destination's stretch when it was sent.
     let stretch: Int
+    /// When that was.
+    let sentAt: ContinuousClock.Instant
 }

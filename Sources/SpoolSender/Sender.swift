@@ -51,6 +51,9 @@ public final class Sender: Sendable {
         }
     }
 
+    /// Tries at once what is parked or backing off: somebody has mended something. From any thread.
+    public func resume() { post(.resume) }
+
     /// What the sender is doing.
     public var snapshot: SenderSnapshot {
         let now = scheduler.instant
@@ -78,7 +81,9 @@ public final class Sender: Sendable {
             transport.exchange(request) { [self] in post(.exchanged(id, $0)) }
         case .settle(let settlement):
             let lease = settlement.lease
-            source.settle(settlement) { [self] in post(.settled(lease: lease, committed: $0)) }
+            source.settle(settlement) { [self] in post(.settled(lease: lease, $0)) }
+        case .keep(let notes):
+            source.keep(notes: notes)
         case .wake(let number, let delay):
             scheduler.run(after: delay) { [self] in handle(.woke(number)) }
         case .stopped:

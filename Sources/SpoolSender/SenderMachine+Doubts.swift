@@ -76,14 +76,25 @@ extension SenderMachine {
             policy: settings.inDoubt, calibration: calibrator.result)
     }
 
-    /// Whether a question may go now: freely while the destination is well, else one at a time. Under a
-    /// park each lease's own backoff paces its questions.
+    /// Whether a question may go now. While the destination is well, as many as deliveries may, but one at
+    /// a time while they fail, because each may hang. Else one at a time, and only when nothing is there to deliver, so that a destination which recovers is met
+    /// by one request, and a question that fails holds up no delivery. Under a park, one at a time too.
     var mayAsk: Bool {
-        let isAsking = exchanges.values.contains { $0.isQuestion }
+        guard !asking.mustWait(at: now.instant) else { return false }
         switch health.mode(at: now.instant) {
-        case .open: return true
-        case .one: return !isAsking
-        case .closed: return health.park != nil && !isAsking
+        case .open: return questionsAboutDoubts < (asking.failures == 0 ? pacer.limit : 1)
+        case .one: return exchanges.isEmpty && !supply.isAsked && (supply.isDry || !hasRoom)
+        case .closed: return health.park != nil && questionsAboutDoubts == 0
+        }
+    }
+
+    /// Questions under way beside the deliveries. One that a delivery waits for has that one's slot.
+    var questionsAboutDoubts: Int {
+        exchanges.values.count { exchange in
+            switch exchange.purpose {
+            case .question, .examination: true
+            case .delivery, .resolution: false
+            }
         }
     }
 
@@ -126,7 +137,7 @@ extension SenderMachine {
         if finding == .unclear {
             doubt.failures += 1
             let delay = RetryPolicy.delay(failures: doubt.failures, using: &generator)
-            doubt.resolveAt = now.instant + delay
+            doubt.resolveAt = max(now.instant + delay, doubt.believedAt)
         } else {
             doubt.failures = 0
             doubt.findings[place] = finding
@@ -141,26 +152,36 @@ extension SenderMachine {
         if finding == .unclear || life != .running { concludeKnown(id) }
     }
 
-    /// What a question's outcome says about the destination.
-    mutating func judgeQuestion(_ outcome: UpstreamOutcome, sentIn stretch: Int, isRepeated: Bool) {
-        guard case .answered(let answer) = outcome else {
-            if !isRepeated || health.failures > 0 {
-                failed(sentIn: stretch, isDoubtful: false, retryAfter: nil)
-            }
-            return
-        }
-        switch answer.status {
-        case 200...299:
-            health.succeeded(sentIn: stretch)
+    /// What a question's outcome says about the destination, and about asking. Only the first failure of
+    /// a row speaks against the destination: where questions alone fail, deliveries go on. Nor does one
+    /// that has failed before, while others are answered.
+    mutating func judgeQuestion(
+        _ outcome: UpstreamOutcome, sentIn stretch: Int, isRepeated: Bool = false
+    ) {
+        let isFirst = asking.failures == 0 && !isRepeated
+        let retryAfter = outcome.retryAfter(now: now.wall)
+        switch outcome.status {
+        case .some(200...299):
+            asking.succeeded()
+            // A yes ends a park, as every 2xx does.
+            if health.park != nil { return health.succeeded(sentIn: stretch) }
+            return health.answeredQuestion(sentIn: stretch)
+        case 404:
+            asking.succeeded()
+            return health.answeredQuestion(sentIn: stretch)
         case 401, 407:
-            health.park(.unauthorized, sentIn: stretch, at: now.instant, using: &generator)
-        case 408, 425, 429, 500...599:
-            guard !isRepeated || health.failures > 0 else { return }
-            let retryAfter = RetryAfter.delay(answer.retryAfter, now: now.wall)
-            failed(sentIn: stretch, isDoubtful: false, retryAfter: retryAfter)
+            if isFirst {
+                health.park(.unauthorized, sentIn: stretch, at: now.instant, using: &generator)
+            }
+        case nil, 408, 425, 429, .some(500...599):
+            if isFirst || retryAfter != nil {
+                failed(
+                    sentIn: stretch, isDoubtful: false, retryAfter: retryAfter, outcome.pace)
+            }
         default:
-            health.answered(sentIn: stretch)
+            health.answeredQuestion(sentIn: stretch)
         }
+        asking.failed(retryAfter: retryAfter, at: now.instant, using: &generator)
     }
 
     // MARK: Conclusions
@@ -219,16 +240,6 @@ extension InDoubt.Resolution {
         switch self {
         case .ask, .calibrate: true
         case .sendAgain: false
-        }
-    }
-}
-
-extension OpenExchange {
-    /// Whether it asks rather than delivers.
-    var isQuestion: Bool {
-        switch purpose {
-        case .question, .resolution, .examination: true
-        case .delivery: false
         }
     }
 }

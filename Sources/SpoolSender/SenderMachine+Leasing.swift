@@ -5,7 +5,7 @@ extension SenderMachine {
     struct Supply: Sendable {
         /// Wishes under way.
         private(set) var batchesAsked = 0
-        private(set) var lanesAsked = 0
+        private(set) var probesAsked = 0
         /// Nothing is asked before the earlier leases are known.
         var isRecalling = false
         /// The last answer was nothing, or a failure: ask again at ``againAt``, or when told to.
@@ -14,21 +14,22 @@ extension SenderMachine {
         /// The last answer was a batch: there is probably one for every free slot.
         var flows = false
 
-        var isAsked: Bool { batchesAsked + lanesAsked > 0 }
+        var isAsked: Bool { batchesAsked + probesAsked > 0 }
 
         mutating func asked(_ purpose: LeasePurpose) {
             switch purpose {
             case .batch: batchesAsked += 1
-            case .parkedLanes: lanesAsked += 1
+            case .probe: probesAsked += 1
             }
         }
 
         mutating func answered(_ purpose: LeasePurpose) {
             switch purpose {
             case .batch: batchesAsked -= 1
-            case .parkedLanes: lanesAsked -= 1
+            case .probe: probesAsked -= 1
             }
-            precondition(batchesAsked >= 0 && lanesAsked >= 0, "a lease came that nobody asked for")
+            precondition(
+                batchesAsked >= 0 && probesAsked >= 0, "a lease came that nobody asked for")
         }
 
         mutating func refilled() {
@@ -56,56 +57,85 @@ extension SenderMachine {
             return
         case .one(let gently):
             guard !supply.isAsked, sending == 0, hasRoom else { return }
-            if supply.isDry {
-                // Perhaps only parked lanes have something left to try with.
-                probeLanes()
-            } else {
-                // A destination that parked all its lanes is tried through them.
-                ask(.batch, isProbe: gently, without: health.park == nil ? parks.lanes : [])
+            if !supply.isDry {
+                askForBatch(isProbe: gently)
+            } else if health.park == nil {
+                // Perhaps only what is parked has something left to try with.
+                probeParks()
             }
         case .open:
-            probeLanes()
-            while mayAskForBatch { ask(.batch, isProbe: false, without: parks.lanes) }
+            probeParks()
+            while mayAskForBatch { askForBatch(isProbe: false) }
         }
     }
 
     /// Leases with a delivery under way, or about to be.
     var sending: Int { leases.values.count { $0.isDelivering } }
 
-    private var hasRoom: Bool {
-        leases.count + supply.batchesAsked + supply.lanesAsked < settings.inFlight.upperBound
+    /// Whether another lease may be open.
+    var hasRoom: Bool {
+        let inDoubt = leases.values.count { $0.isInDoubt }
+        let others = leases.count - inDoubt + supply.batchesAsked + supply.probesAsked
+        return others < settings.inFlight.upperBound && inDoubt < SenderSettings.doubtsMax
     }
 
     private var mayAskForBatch: Bool {
-        guard hasRoom, !supply.isDry, sending + supply.batchesAsked < pacer.limit else {
+        guard hasRoom, !supply.isDry else { return false }
+        // Questions about doubts take slots too, but never the last one.
+        let deliveries = sending + supply.batchesAsked
+        guard deliveries == 0 || deliveries + questionsAboutDoubts < pacer.limit else {
             return false
         }
         return supply.batchesAsked == 0 || supply.flows
     }
 
-    private mutating func probeLanes() {
-        guard hasRoom, supply.lanesAsked == 0 else { return }
-        guard let others = parks.takeProbe(at: now.instant, using: &generator) else { return }
-        ask(.parkedLanes, isProbe: true, without: others)
+    // MARK: Wishes
+
+    private mutating func askForBatch(isProbe: Bool) {
+        lanes.elapse(at: now.instant)
+        batchSize.elapse(at: now.instant)
+        // A destination that parked everything is tried through what is parked.
+        let isParked = health.park != nil
+        let wish = LeaseWish(
+            eventsMax: isProbe ? 1 : settings.batchEventsMax, bytesMax: batchSize.bytes,
+            linger: isProbe ? .zero : settings.batchLinger,
+            parkedLanes: isParked ? [] : parks.lanes, parkedRoutes: isParked ? [] : parks.routes,
+            lonelyLanes: Set(lanes.lonely.keys), probe: isProbe ? .everywhere : nil)
+        ask(wish, .batch)
     }
 
-    private mutating func ask(_ purpose: LeasePurpose, isProbe: Bool, without lanes: Set<Int64>) {
-        supply.asked(purpose)
+    /// One event tries what is parked and due, one probe at a time.
+    private mutating func probeParks() {
+        guard hasRoom, supply.probesAsked == 0 else { return }
+        guard !leases.values.contains(where: { $0.isProbe && $0.isDelivering }) else { return }
+        guard let scope = parks.due(at: now.instant) else { return }
+        var others = parks.lanes
+        if case .route(let route) = scope { others.subtract(parks.lanes(of: route)) }
         let wish = LeaseWish(
-            eventsMax: isProbe ? 1 : settings.batchEventsMax, bytesMax: settings.batchBytesMax,
-            linger: isProbe ? .zero : settings.batchLinger, parkedLanes: lanes, isProbe: isProbe)
+            eventsMax: 1, bytesMax: batchSize.bytes, linger: .zero, parkedLanes: others,
+            parkedRoutes: parks.routes, probe: scope)
+        ask(wish, .probe(scope))
+    }
+
+    private mutating func ask(_ wish: LeaseWish, _ purpose: LeasePurpose) {
+        supply.asked(purpose)
         actions.append(.lease(wish, purpose))
     }
+
+    // MARK: Answers
 
     /// The queue answered a wish.
     mutating func leased(_ answer: LeaseAnswer, _ purpose: LeasePurpose) {
         supply.answered(purpose)
         switch (answer, purpose) {
-        case (.batch(let lease), _):
-            if purpose == .batch { supply.flows = true }
-            take(lease, purpose)
-        case (.nothing, .parkedLanes), (.failing, .parkedLanes):
-            break
+        case (.batch(let lease), .batch):
+            supply.flows = true
+            take(lease, isProbe: false)
+        case (.batch(let lease), .probe(let scope)):
+            parks.tried(scope, lane: lease.events.first?.lane, at: now.instant, using: &generator)
+            take(lease, isProbe: true)
+        case (.nothing, .probe(let scope)), (.failing, .probe(let scope)):
+            parks.tried(scope, lane: nil, at: now.instant, using: &generator)
         case (.nothing(let due), .batch):
             supply.ranDry(until: due.map { now.instant + waitUntil($0) })
         case (.failing, .batch):
@@ -119,14 +149,14 @@ extension SenderMachine {
         min(max(due - now.wall, .milliseconds(1)), Limits.backoffMax)
     }
 
-    private mutating func take(_ lease: Lease, _ purpose: LeasePurpose) {
+    private mutating func take(_ lease: Lease, isProbe: Bool) {
         precondition(!lease.events.isEmpty, "lease \(lease.id) has no events")
         precondition(leases[lease.id] == nil, "lease \(lease.id) was handed out twice")
-        let open = OpenLease(lease, phase: .resolving(.init(of: lease.id)))
+        let open = OpenLease(lease, phase: .resolving(.init(of: lease.id)), isProbe: isProbe)
         leases[lease.id] = open
-        // A probe goes through the parked lanes on purpose.
-        let isProbe = purpose == .parkedLanes || health.park != nil
-        if !isProbe, parks.holdsBack(lease.route, lanes: open.lanes) { giveBackUnsent(open) }
+        // A probe goes through what is parked on purpose.
+        if isProbe || health.park != nil { return }
+        if parks.holdBack(lease.route, lanes: open.lanes) { giveBackUnsent(open) }
     }
 
     /// Sends open events of a lease, with the ids of logs that they name by reference; `rest` is the

@@ -16,12 +16,29 @@ extension SenderMachine {
             if life != .running || health.mode(at: now.instant) == .closed {
                 giveBackUnsent(open, but: resolving.aside)
             } else if let place = open.nextUnresolved(resolving) {
-                if mayAsk { ask(id, resolving, about: open.lease.events[place], at: place) }
+                resolve(id, open, resolving, at: place)
             } else if resolving.aside.sequences.isEmpty {
                 send(id, places: open.open, ids: resolving.ids)
             } else {
                 settle(resolving.aside, then: .resolving(.init(of: id, ids: resolving.ids)))
             }
+        }
+    }
+
+    /// Asks about the log that the event at `place` names. While questions fail, those that need one wait
+    /// by themselves, and the others go without them.
+    private mutating func resolve(
+        _ id: Int64, _ open: OpenLease, _ resolving: OpenLease.Resolving, at place: Int
+    ) {
+        if let notBefore = asking.notBefore, asking.mustWait(at: now.instant) {
+            var resolving = resolving
+            let again = now.wall + (notBefore - now.instant)
+            resolving.aside.returned += open.unresolved(resolving).map {
+                .init(sequence: open.lease.events[$0].sequence, notBefore: again)
+            }
+            settle(resolving.aside, then: .resolving(.init(of: id, ids: resolving.ids)))
+        } else if health.mode(at: now.instant) == .open || exchanges.isEmpty {
+            ask(id, resolving, about: open.lease.events[place], at: place)
         }
     }
 
@@ -68,7 +85,9 @@ extension SenderMachine {
         let findings = places.map {
             finding(outcome, about: reference, for: open.lease.events[$0])
         }
-        judgeResolution(outcome, findings[0], open.lease.events[place], sentIn: stretch)
+        let isRepeated = open.lease.events[place].attempts > 0
+        judgeQuestion(outcome, sentIn: stretch, isRepeated: isRepeated)
+        if !findings[0].isFound { note(outcome, of: .patchLogByReference) }
         if case .found(let identity) = findings[0] {
             answeredRoutes.insert(.patchLogByReference)
             resolving.ids[reference] = identity.id
@@ -83,7 +102,7 @@ extension SenderMachine {
         if findings.allSatisfy(\.isClear) {
             leases[id]?.phase = .resolving(resolving)
         } else {
-            let notBefore = open.open.count == 1 ? afterNextProbe : nil
+            let notBefore = open.open.count == 1 ? afterNextProbe(open) : nil
             giveBackUnsent(open, but: resolving.aside, notBefore: notBefore)
         }
     }
@@ -96,25 +115,26 @@ extension SenderMachine {
             now: now.wall)
     }
 
-    private mutating func judgeResolution(
-        _ outcome: UpstreamOutcome, _ finding: TargetFinding, _ event: LeasedEvent,
-        sentIn stretch: Int
-    ) {
-        // One reference that fails while others are answered is its own trouble.
-        let isRepeated = finding == .failed && event.attempts > 0
-        judgeQuestion(outcome, sentIn: stretch, isRepeated: isRepeated)
-        if case .found = finding { return }
-        note(outcome, of: .patchLogByReference)
+    /// Whether an event that should die stays queued, which keeps its lane parked.
+    private mutating func prolongsPark(_ event: LeasedEvent) -> Bool {
+        guard refusesToDie(event), let entry = parks.entries[.lane(event.lane)] else {
+            return false
+        }
+        parks.park(
+            .lane(event.lane), of: entry.route, because: entry.park, at: now.instant,
+            using: &generator)
+        return true
     }
 
     private mutating func setAside(
         _ event: LeasedEvent, _ finding: TargetFinding, _ outcome: UpstreamOutcome,
         in aside: inout Settlement
     ) {
-        guard finding == .givenUp else {
+        guard finding == .givenUp, !prolongsPark(event) else {
             aside.returned.append(backingOff(event))
             return
         }
+        countDeath(of: event, by: event.kind.route)
         aside.dead.append(
             .init(
                 sequence: event.sequence, reason: .causeUnknown, status: outcome.status,
@@ -140,8 +160,13 @@ extension OpenLease {
 
     /// The first event whose log has to be asked about.
     fileprivate func nextUnresolved(_ resolving: Resolving) -> Int? {
+        unresolved(resolving).first
+    }
+
+    /// The events whose logs have to be asked about.
+    fileprivate func unresolved(_ resolving: Resolving) -> [Int] {
         let aside = Set(resolving.aside.sequences)
-        return open.first { place in
+        return open.filter { place in
             guard let reference = lease.events[place].unresolvedReference else { return false }
             return resolving.ids[reference] == nil && !aside.contains(lease.events[place].sequence)
         }
@@ -149,6 +174,8 @@ extension OpenLease {
 }
 
 extension TargetFinding {
+    fileprivate var isFound: Bool { if case .found = self { true } else { false } }
+
     /// Whether the round may go on after it.
     fileprivate var isClear: Bool {
         switch self {

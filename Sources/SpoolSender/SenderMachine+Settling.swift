@@ -5,24 +5,26 @@ extension SenderMachine {
     mutating func settle(_ settlement: Settlement, then remainder: OpenLease.Remainder) {
         var settlement = settlement
         settlement.calibration = calibrator.takeNews()
+        settlement.notes = takeNotes()
         leases[settlement.lease]?.phase = .settling(settlement, then: remainder)
         actions.append(.settle(settlement))
     }
 
     /// A doubt that may be resolved at once.
-    func freshDoubt() -> OpenLease.Doubt { OpenLease.Doubt(resolveAt: now.instant) }
+    func freshDoubt() -> OpenLease.Doubt { OpenLease.Doubt(believedAt: now.instant) }
 
     /// The queue answered a settlement.
-    mutating func settled(_ id: Int64, committed: Bool) {
+    mutating func settled(_ id: Int64, _ outcome: SettleOutcome) {
         guard var open = leases[id], case .settling(let settlement, let remainder) = open.phase
         else {
             preconditionFailure("lease \(id) waits for no settlement")
         }
-        guard committed else {
+        guard outcome != .failing else {
             let again = now.instant + Limits.backoffBase
             leases[id]?.phase = .unsettled(settlement, then: remainder, again: again)
             return
         }
+        judgeDeaths(settlement, open, outcome)
         tally.count(settlement, of: open.kind)
         let gone = Set(settlement.sequences)
         let events = open.lease.events
@@ -30,6 +32,25 @@ extension SenderMachine {
         open.phase = remainder.phase
         leases[id] = open.open.isEmpty ? nil : open
         supply.refilled()
+    }
+
+    /// Deaths for which there was no room park their lanes; deaths for which there was room show that
+    /// nothing has to be parked for want of it.
+    private mutating func judgeDeaths(
+        _ settlement: Settlement, _ open: OpenLease, _ outcome: SettleOutcome
+    ) {
+        guard !settlement.dead.isEmpty else { return }
+        guard case .withoutRoomForDead(let undead) = outcome else {
+            return parks.release(.deadLettersFull)
+        }
+        tally.dead -= undead.count
+        let sequences = Set(undead)
+        for event in open.lease.events where sequences.contains(event.sequence) {
+            lanes.died(event.lane, -1)
+            parks.park(
+                .lane(event.lane), of: open.lease.route, because: .deadLettersFull,
+                at: now.instant, using: &generator)
+        }
     }
 
     /// Tries the settlements that the disk refused once more.

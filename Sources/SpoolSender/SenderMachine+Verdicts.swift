@@ -1,19 +1,21 @@
 internal import SpoolCore
 
-/// What a delivery's outcome changes: the events of its lease, the destination's health, the parks.
+/// What a delivery's outcome changes: the events of its lease, and with ``SenderMachine`` `+Judging` the
+/// destination's health and the parks.
 extension SenderMachine {
     mutating func delivered(
-        _ id: Int64, places: [Int], _ outcome: UpstreamOutcome, sentIn stretch: Int
+        _ id: Int64, places: [Int], _ outcome: UpstreamOutcome, _ request: OpenExchange
     ) {
         guard let open = leases[id], case .sending(let rest) = open.phase else {
             preconditionFailure("lease \(id) is not being sent")
         }
         let first = open.lease.events[places[0]]
         let facts = facts(about: first, by: open.lease.route, count: places.count)
-        let verdict = ReplyClassifier.verdict(on: outcome, to: facts, now: now.wall)
+        let verdict = tempered(
+            ReplyClassifier.verdict(on: outcome, to: facts, now: now.wall), about: first)
         if !verdict.isYes { note(outcome, of: open.lease.route) }
         // Before the settlement: a probe's event gives way until after the next probe.
-        judge(verdict, open, places: places, sentIn: stretch)
+        judge(verdict, open, places: places, outcome, request)
         if case .inDoubt(let ambiguity) = verdict {
             doubt(id, ambiguity, rest: rest)
         } else {
@@ -26,10 +28,41 @@ extension SenderMachine {
     func facts(about event: LeasedEvent, by route: Route, count: Int = 1) -> RequestFacts {
         RequestFacts(
             route: route, count: count,
-            mayNameUnknownLog: event.namesUnknownLog || event.kind.isEffect,
+            // What upstream itself has given the id of is not unknown to it.
+            namesUnknownLog: event.namesUnknownLog && event.unresolvedReference == nil,
             graceIsOver: now.wall - event.acceptedAt >= Limits.unknownCauseGrace,
             routeHasAnswered: answeredRoutes.contains(route),
-            destinationHasAnswered: !answeredRoutes.isEmpty, isArchive: settings.isArchive)
+            destinationHasAnswered: !answeredRoutes.isEmpty, isArchive: settings.isArchive,
+            acceptsBare2xx: settings.acceptsBare2xx)
+    }
+
+    // MARK: Deaths
+
+    /// A refusal of an event whose lane is parked because of refusals keeps it parked, and the event
+    /// alive.
+    private func tempered(_ verdict: Verdict, about event: LeasedEvent) -> Verdict {
+        guard case .refused = verdict, let park = parks.entries[.lane(event.lane)]?.park else {
+            return verdict
+        }
+        return refusesToDie(event) ? .parked(park) : verdict
+    }
+
+    /// Whether an event that is refused stays queued, because of its lane's park.
+    func refusesToDie(_ event: LeasedEvent) -> Bool {
+        guard let entry = parks.entries[.lane(event.lane)] else { return false }
+        switch entry.park {
+        case .refusing: return true
+        // Every other probe finds out whether there is room for the dead again.
+        case .deadLettersFull: return !entry.failures.isMultiple(of: 2)
+        case .unauthorized, .notAllowed, .misconfigured: return false
+        }
+    }
+
+    /// An event dies; too many in a row, and its lane is parked.
+    mutating func countDeath(of event: LeasedEvent, by route: Route) {
+        guard lanes.died(event.lane) >= Limits.deathsBeforePark else { return }
+        parks.park(
+            .lane(event.lane), of: route, because: .refusing, at: now.instant, using: &generator)
     }
 
     // MARK: Events
@@ -47,11 +80,13 @@ extension SenderMachine {
                 .init(
                     sequence: $0, id: $1.id, projectID: $1.projectID, sessionID: $1.sessionID)
             }
+        case .accepted:
+            settlement.routeAnswered = true
+            settlement.delivered = sequences.map { .init(sequence: $0, id: "", projectID: nil) }
         case .notApplied:
             settlement.giveBack(sequences, of: open.lease)
-        case .parked:
-            let notBefore = events.count == 1 ? afterNextProbe : nil
-            settlement.giveBack(sequences, of: open.lease, notBefore: notBefore)
+        case .parked(let park):
+            giveBack(events, of: open, because: park, in: &settlement)
         case .tooLarge:
             settlement.regrouped = Regrouping.halves(sequences)
         case .faulty(let places):
@@ -69,16 +104,41 @@ extension SenderMachine {
         return settlement
     }
 
+    /// What a park leaves queued. A single event gives way to the next one; where rights were denied to
+    /// several lanes together, each goes on by itself, and the innocent ones are not parked.
+    private mutating func giveBack(
+        _ events: [LeasedEvent], of open: OpenLease, because park: Park,
+        in settlement: inout Settlement
+    ) {
+        if events.count == 1 {
+            settlement.returned = [
+                .init(sequence: events[0].sequence, notBefore: afterNextProbe(open))
+            ]
+        } else if park == .notAllowed, open.lanes.count > 1 {
+            settlement.regrouped = Regrouping.apart(events, by: \.lane).map { $0.map(\.sequence) }
+        } else {
+            settlement.giveBack(events.map(\.sequence), of: open.lease)
+        }
+    }
+
     /// An event that goes back and waits by itself.
     mutating func backingOff(_ event: LeasedEvent) -> Settlement.Returned {
         let delay = RetryPolicy.delay(failures: event.attempts + 1, using: &generator)
         return .init(sequence: event.sequence, notBefore: now.wall + delay, countsAttempt: true)
     }
 
-    /// When a probe's event may go again, so that each probe of a parked destination takes another.
-    var afterNextProbe: Timestamp? {
-        guard health.park != nil, let until = health.until else { return nil }
-        return now.wall + (until - now.instant) + Limits.backoffBase
+    /// When the event that has tried a park in vain may go again, so that each probe takes another.
+    func afterNextProbe(_ open: OpenLease) -> Timestamp? {
+        let probe: (park: Park, failures: Int, at: Instant)
+        if let park = health.park, let until = health.until {
+            probe = (park, health.failures, until)
+        } else if let entry = parks.entry(for: open.lease.events[0].lane, of: open.lease.route) {
+            probe = (entry.park, entry.failures, entry.probeAt)
+        } else {
+            return nil
+        }
+        let wait = max(probe.at - now.instant, .zero)
+        return now.wall + wait + Parks.givesWay(probe.park, failures: probe.failures)
     }
 
     private mutating func doubt(_ id: Int64, _ ambiguity: Ambiguity, rest: OpenLease.Doubt?) {
@@ -86,83 +146,10 @@ extension SenderMachine {
             after: ambiguity, inDoubtWait: settings.inDoubtWait,
             answerTimeout: settings.answerTimeout)
         var doubt = rest ?? freshDoubt()
-        doubt.resolveAt = now.instant + wait
+        doubt.believedAt = max(now.instant + wait, doubt.believedAt)
+        doubt.resolveAt = doubt.believedAt
         doubt.splits = doubt.splits || ambiguity.splits
         leases[id]?.phase = .inDoubt(doubt)
-    }
-
-    // MARK: Destination
-
-    private mutating func judge(
-        _ verdict: Verdict, _ open: OpenLease, places: [Int], sentIn stretch: Int
-    ) {
-        if verdict != .parked(.notAllowed), !verdict.isSilence { allowedAt = now.instant }
-        switch verdict {
-        case .delivered:
-            health.succeeded(sentIn: stretch)
-            pacer.succeeded()
-            parks.release(open.lease.route, lanes: open.lanes)
-            answeredRoutes.insert(open.lease.route)
-            calibrator.delivered(open, places: places, settings: settings, at: now.instant)
-        case .notApplied(let retryAfter):
-            failed(sentIn: stretch, isDoubtful: false, retryAfter: retryAfter)
-        case .tooLarge(.some(let retryAfter)):
-            failed(sentIn: stretch, isDoubtful: false, retryAfter: retryAfter)
-        case .tooLarge(nil), .faulty, .refused, .causeMissing, .inDoubt(.refusedTogether):
-            // A refusal says that upstream works.
-            health.answered(sentIn: stretch)
-        case .inDoubt(.unusableAnswer):
-            if willAsk(open.kind) {
-                failed(sentIn: stretch, isDoubtful: true, retryAfter: nil)
-            } else {
-                park(.misconfigured, open, sentIn: stretch)
-            }
-        case .inDoubt(.failed), .inDoubt(.lost):
-            let event = open.lease.events[places[0]]
-            let isAlone = places.count == 1 && event.attempts > 0 && health.failures == 0
-            // One event that fails while the others succeed is its own trouble.
-            if !isAlone { failed(sentIn: stretch, isDoubtful: true, retryAfter: nil) }
-        case .parked(let park):
-            self.park(park, open, sentIn: stretch)
-        }
-    }
-
-    mutating func failed(sentIn stretch: Int, isDoubtful: Bool, retryAfter: Duration?) {
-        let isNews = health.failed(
-            sentIn: stretch, isDoubtful: isDoubtful, retryAfter: retryAfter, at: now.instant,
-            using: &generator)
-        if isNews { pacer.failed() }
-    }
-
-    private func willAsk(_ kind: EventKind) -> Bool {
-        kind.isLog && settings.inDoubt == .ask && calibrator.result == .ask
-    }
-
-    private mutating func park(_ park: Park, _ open: OpenLease, sentIn stretch: Int) {
-        let isForAll: Bool
-        switch park {
-        case .unauthorized:
-            isForAll = true
-        case .notAllowed:
-            for lane in open.lanes.sorted() {
-                parks.park(
-                    .lane(lane), lanes: [lane], because: park, at: now.instant, using: &generator)
-            }
-            // Every lane tried in the last minute got it.
-            isForAll = allowedAt.map { now.instant - $0 > .seconds(60) } ?? true
-        case .misconfigured:
-            isForAll = answeredRoutes.isEmpty
-            if !isForAll {
-                parks.park(
-                    .route(open.lease.route), lanes: open.lanes, because: park, at: now.instant,
-                    using: &generator)
-            }
-        }
-        if isForAll {
-            health.park(park, sentIn: stretch, at: now.instant, using: &generator)
-        } else {
-            health.answered(sentIn: stretch)
-        }
     }
 
     // MARK: Status
@@ -179,17 +166,21 @@ extension UpstreamOutcome {
     var status: Int? {
         if case .answered(let answer) = self { answer.status } else { nil }
     }
+
+    /// What a failure says about the number of requests.
+    var pace: Pacer.Failure { status == 429 || status == 503 ? .busy : .failing }
+
+    /// How long the answer asks to be left alone.
+    func retryAfter(now: Timestamp) -> Duration? {
+        guard case .answered(let answer) = self else { return nil }
+        return RetryAfter.delay(answer.retryAfter, now: now)
+    }
 }
 
 extension Verdict {
     fileprivate var isYes: Bool {
-        if case .delivered = self { true } else { false }
-    }
-
-    /// Whether it rests on no answer at all, which says nothing about rights.
-    fileprivate var isSilence: Bool {
         switch self {
-        case .notApplied, .inDoubt(.lost), .inDoubt(.failed): true
+        case .delivered, .accepted: true
         default: false
         }
     }

@@ -8,7 +8,8 @@ package import SpoolCore
 ///
 /// Its invariants, with ``Limits``:
 /// - a lease is held until every event of it is settled and committed; a refused commit is tried again;
-/// - at most 8 leases are open and at most 8 deliveries under way, in doubt included;
+/// - at most ``SenderSettings/inFlight`` deliveries are under way, and as many leases open, beside at most
+///   ``SenderSettings/doubtsMax`` in doubt;
 /// - what names a log by reference is sent only with the id that upstream gave for it;
 /// - nothing in doubt goes back to the queue before it was asked about, or counted;
 /// - no event is given up because of time or attempts;
@@ -37,7 +38,9 @@ package struct SenderMachine: Sendable {
         case leased(LeaseAnswer, LeasePurpose)
         case workArrived
         case exchanged(ExchangeID, UpstreamOutcome)
-        case settled(lease: Int64, committed: Bool)
+        case settled(lease: Int64, SettleOutcome)
+        /// Somebody has mended something: what is parked or backing off is tried at once.
+        case resume
         case woke(Int)
         case stop
     }
@@ -48,6 +51,7 @@ package struct SenderMachine: Sendable {
         case lease(LeaseWish, LeasePurpose)
         case exchange(ExchangeID, UpstreamRequest)
         case settle(Settlement)
+        case keep(notes: String)
         case wake(Int, after: Duration)
         case stopped
     }
@@ -56,8 +60,8 @@ package struct SenderMachine: Sendable {
     package enum LeasePurpose: Sendable {
         /// The next batch.
         case batch
-        /// One event of a lane that is parked, to see whether it still has to be.
-        case parkedLanes
+        /// One event of something that is parked, to see whether it still has to be.
+        case probe(ProbeScope)
     }
 
     /// The machine's own life.
@@ -80,11 +84,16 @@ package struct SenderMachine: Sendable {
     var supply = Supply()
     var health = DestinationHealth()
     var pacer: Pacer
-    var parks = LaneParks()
+    var parks = Parks()
+    var lanes = LaneHistory()
+    var rights = LaneRights()
+    var batchSize: BatchSize
     var answeredRoutes: Set<Route> = []
-    /// When an answer other than 402 and 403 came last.
-    var allowedAt: Instant?
     var calibrator: Calibrator
+    var asking = Asking()
+    /// What was last handed over to be kept, and when something may be again without a settlement.
+    var keptNotes: SenderNotes?
+    var keepAt: Instant
     var tally = SenderSnapshot.Tally()
     var trouble: SenderSnapshot.Trouble?
     /// The wake-up that is asked for; one that an earlier one has overtaken is ignored.
@@ -99,7 +108,10 @@ package struct SenderMachine: Sendable {
         self.generator = generator
         self.now = now
         self.pacer = Pacer(settings.inFlight)
+        self.batchSize = BatchSize(bytesMax: settings.batchBytesMax)
         self.calibrator = Calibrator()
+        self.keepAt = now.instant
+        self.keptNotes = notes
     }
 
     /// Whether nothing will ever be done again.
@@ -115,7 +127,8 @@ package struct SenderMachine: Sendable {
         case .leased(let answer, let purpose): leased(answer, purpose)
         case .workArrived: supply.refilled()
         case .exchanged(let id, let outcome): exchanged(id, outcome)
-        case .settled(let lease, let committed): settled(lease, committed: committed)
+        case .settled(let lease, let outcome): settled(lease, outcome)
+        case .resume: resume()
         case .woke(let number): if number == wakesBegun { wakeAt = nil }
         case .stop: stop()
         }
@@ -133,6 +146,7 @@ package struct SenderMachine: Sendable {
             resolveDoubts()
             askForLeases()
         }
+        keepNotes()
         finishStop()
         scheduleWake()
     }
@@ -150,17 +164,40 @@ package struct SenderMachine: Sendable {
         supply.isRecalling = false
         answeredRoutes = recollection.answeredRoutes
         calibrator.recall(recollection, at: now.instant)
-        let doubt = OpenLease.Doubt(resolveAt: now.instant + settings.inDoubtWait)
+        let remembered = restore(recollection.notes)
+        let believedAt = now.instant + settings.inDoubtWait
         for lease in recollection.leases {
+            let kept = remembered[lease.id]
+            let doubt = OpenLease.Doubt(
+                believedAt: max(believedAt, kept?.believedAt ?? believedAt),
+                splits: kept?.splits ?? false)
             leases[lease.id] = OpenLease(lease, phase: .inDoubt(doubt))
         }
+        keptNotes = notes
+    }
+
+    /// Tries at once what waits because something failed. What waits because it might still arrive, or
+    /// for its cause, goes on waiting.
+    private mutating func resume() {
+        health.resume(at: now.instant)
+        parks.resume(at: now.instant)
+        lanes.resume()
+        asking.resume()
+        calibrator.resume(at: now.instant)
+        for (id, open) in leases {
+            guard case .inDoubt(var doubt) = open.phase, !doubt.isAsking else { continue }
+            doubt.resolveAt = doubt.believedAt
+            leases[id]?.phase = .inDoubt(doubt)
+        }
+        supply.refilled()
     }
 
     // MARK: Requests
 
     mutating func exchange(_ request: UpstreamRequest, for purpose: OpenExchange.Purpose) {
         exchangesBegun += 1
-        exchanges[exchangesBegun] = OpenExchange(purpose: purpose, stretch: health.stretch)
+        exchanges[exchangesBegun] = OpenExchange(
+            purpose: purpose, stretch: health.stretch, sentAt: now.instant)
         actions.append(.exchange(exchangesBegun, request))
     }
 
@@ -171,7 +208,7 @@ package struct SenderMachine: Sendable {
         tally.requests += 1
         switch exchange.purpose {
         case .delivery(let lease, let places):
-            delivered(lease, places: places, outcome, sentIn: exchange.stretch)
+            delivered(lease, places: places, outcome, exchange)
         case .question(let lease, let place, let facts):
             answered(lease, place: place, facts, outcome, sentIn: exchange.stretch)
         case .resolution(let lease, let place):
@@ -201,7 +238,10 @@ package struct SenderMachine: Sendable {
             }
         }
         if case .stopping(let until) = life { due.append(until) }
-        due += [health.until, supply.againAt, parks.probeAt, calibrator.examineAt].compactMap { $0 }
+        due += [
+            health.until, supply.againAt, parks.probeAt, calibrator.examineAt, asking.notBefore,
+            notesDue,
+        ].compactMap { $0 }
         return due.filter { $0 > now.instant }.min()
     }
 
@@ -222,11 +262,14 @@ package struct SenderMachine: Sendable {
         guard case .stopping(let until) = life else { return }
         let isQuiet =
             exchanges.isEmpty && !supply.isAsked
-            && leases.values.allSatisfy { if case .inDoubt = $0.phase { true } else { false } }
+            && leases.values.allSatisfy(\.isInDoubt)
         if isQuiet || now.instant >= until { finish() }
     }
 
     private mutating func finish() {
+        if life != .idle, !supply.isRecalling, let text = takeNotes() {
+            actions.append(.keep(notes: text))
+        }
         life = .stopped
         actions.append(.stopped)
     }

@@ -14,13 +14,21 @@ public struct SenderSettings: Sendable {
     public var stopTimeout = Limits.stopTimeout
     /// Events of a batch.
     public var batchEventsMax = Limits.batchEventsMax
+    /// Whether any 2xx counts as delivered, even one without ids: for an upstream that answers so. What
+    /// names a log delivered like that by its provisional id never learns upstream's.
+    public var acceptsBare2xx = false
     /// Body bytes of a batch; a larger event travels alone.
     public var batchBytesMax = Limits.batchBytesMax
     /// How long a smaller batch waits for company.
     public var batchLinger = Limits.batchLinger
-    /// Requests under way at a time: at first, and at most. The upper bound also limits the leases
-    /// that are open at a time, those in doubt included.
+    /// Requests under way at a time: at first, and at most (`max_in_flight`). The upper bound also
+    /// limits the leases that are open at a time; those in doubt have their own, ``doubtsMax``.
     public var inFlight = Limits.inFlightStart...Limits.inFlightMax
+
+    /// Leases in doubt at a time. Each holds its batch in memory, so that there is no end of it without a
+    /// bound; at the bound nothing new is sent before one of them is resolved. It is reached only where
+    /// deliveries keep ending in doubt *and* questions keep failing.
+    public static let doubtsMax = 32
 
     /// The default settings.
     public init() {}

@@ -23,6 +23,26 @@ public struct SenderSnapshot: Sendable {
         public let words: String
     }
 
+    /// What gives nothing for now, although the destination answers.
+    public struct Parked: Sendable, Equatable {
+        /// How much is parked.
+        public enum Scope: Sendable, Hashable {
+            case destination
+            case route(Route)
+            /// By the queue's number; status names the project.
+            case lane(Int64)
+        }
+
+        /// How much is parked.
+        public let scope: Scope
+        /// Why.
+        public let park: Park
+        /// Refusals in a row.
+        public let failures: Int
+        /// When one event tries it next, from now.
+        public let nextTry: Duration
+    }
+
     /// Events and requests, by what became of them.
     public struct Tally: Sendable, Equatable {
         /// Requests that came to an end, questions included.
@@ -56,18 +76,35 @@ public struct SenderSnapshot: Sendable {
     public let inFlight: Int
     /// Deliveries that may be under way at a time.
     public let inFlightLimit: Int
-    /// Leases in doubt.
+    /// Leases in doubt, of at most ``SenderSettings/doubtsMax``.
     public let inDoubt: Int
-    /// Lanes that give nothing for now.
-    public let parkedLanes: Set<Int64>
-    /// Why they do not.
-    public let parks: Set<Park>
+    /// What is parked: the destination first, then operations, then lanes by their numbers.
+    public let parked: [Parked]
+    /// Deaths in a row without a 2xx between them, by lane, where there are any.
+    public let deathsInARow: [Int64: Int]
+    /// Lanes that share no request with others for now.
+    public let lonelyLanes: Set<Int64>
+    /// Body bytes of a batch: less than the setting after upstream has called one too large.
+    public let batchBytes: Int
     /// Whether asking works there.
     public let calibration: Calibration
     /// What upstream said last when it was not yes.
     public let trouble: Trouble?
     /// What became of events and requests.
     public let tally: Tally
+
+    /// Lanes that are parked themselves.
+    public var parkedLanes: Set<Int64> {
+        parked.reduce(into: []) { if case .lane(let lane) = $1.scope { $0.insert(lane) } }
+    }
+
+    /// Operations that are parked as a whole.
+    public var parkedRoutes: Set<Route> {
+        parked.reduce(into: []) { if case .route(let route) = $1.scope { $0.insert(route) } }
+    }
+
+    /// Why anything is parked.
+    public var parks: Set<Park> { Set(parked.map(\.park)) }
 }
 
 extension SenderMachine {
@@ -82,8 +119,44 @@ extension SenderMachine {
             }
         return SenderSnapshot(
             health: health, inFlight: exchanges.count, inFlightLimit: pacer.limit,
-            inDoubt: inDoubt, parkedLanes: parks.lanes, parks: parks.parks,
+            inDoubt: inDoubt, parked: parked(at: instant), deathsInARow: lanes.deathsInARow,
+            lonelyLanes: Set(lanes.lonely.filter { $0.value > instant }.keys),
+            batchBytes: batchSize.bytes,
             calibration: settings.inDoubt == .resend ? .resend : calibrator.result,
             trouble: trouble, tally: tally)
+    }
+
+    private func parked(at instant: Instant) -> [SenderSnapshot.Parked] {
+        var parked: [SenderSnapshot.Parked] = []
+        if case .parked(let park, let until) = health.state {
+            parked.append(
+                .init(
+                    scope: .destination, park: park, failures: health.failures,
+                    nextTry: max(until - instant, .zero)))
+        }
+        let ordered = parks.entries.sorted { $0.key.order < $1.key.order }
+        return parked
+            + ordered.map { scope, entry in
+                .init(
+                    scope: scope.shown, park: entry.park, failures: entry.failures,
+                    nextTry: max(entry.probeAt - instant, .zero))
+            }
+    }
+}
+
+extension Parks.Scope {
+    fileprivate var shown: SenderSnapshot.Parked.Scope {
+        switch self {
+        case .lane(let lane): .lane(lane)
+        case .route(let route): .route(route)
+        }
+    }
+
+    /// Operations before lanes.
+    fileprivate var order: (Int, Int64) {
+        switch self {
+        case .route(let route): (0, Int64(route.rawValue))
+        case .lane(let lane): (1, lane)
+        }
     }
 }

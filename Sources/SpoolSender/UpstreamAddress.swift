@@ -40,17 +40,17 @@ public struct UpstreamAddress: Sendable, Hashable, CustomStringConvertible {
         }
         let scheme = parts[0].lowercased()
         guard scheme == "http" || scheme == "https" else {
-            throw UpstreamAddressError(text, "'\(parts[0])' is not http, https or unix")
+            throw UpstreamAddressError(text, "the scheme is not http, https or unix")
         }
-        guard !parts[1].contains(where: { $0 == "?" || $0 == "#" }) else {
+        // By bytes, as whoever reads the URL next: a combining mark hides a delimiter from Character.
+        guard !parts[1].utf8.contains(where: { "?#".utf8.contains($0) }) else {
             throw UpstreamAddressError(text, "a base URL has no query and no fragment")
         }
-        let slash = parts[1].firstIndex(of: "/") ?? parts[1].endIndex
+        let slash = parts[1].utf8.firstIndex(of: UInt8(ascii: "/")) ?? parts[1].endIndex
         let authority = parts[1][..<slash]
-        guard !authority.contains("@") else {
-            // The text may hold a password, so it is not repeated.
+        guard !authority.utf8.contains(UInt8(ascii: "@")) else {
             throw UpstreamAddressError(
-                "the base URL",
+                text,
                 "it holds a user name or password: put the key in LOOPSPOOL_API_KEY")
         }
         guard !authority.isEmpty, authority.first != ":" else {
@@ -74,6 +74,8 @@ public struct UpstreamAddressError: Error, Sendable, CustomStringConvertible {
 
     /// An error about `address`.
     init(_ address: String, _ reason: String) {
-        description = "upstream address \(address): \(reason)"
+        // Before an @ there may be a password, whatever else is wrong.
+        let shown = address.utf8.contains(UInt8(ascii: "@")) ? "(not shown)" : address
+        description = "upstream address \(shown): \(reason)"
     }
 }

@@ -8,7 +8,7 @@ private func facts(
     namesUnknownLog: Bool = false, graceIsOver: Bool = false, destinationHasAnswered: Bool? = nil
 ) -> RequestFacts {
     RequestFacts(
-        route: kind.route, count: count, mayNameUnknownLog: namesUnknownLog || kind.isEffect,
+        route: kind.route, count: count, namesUnknownLog: namesUnknownLog,
         graceIsOver: graceIsOver, routeHasAnswered: routeHasAnswered,
         destinationHasAnswered: destinationHasAnswered ?? routeHasAnswered, isArchive: isArchive)
 }
@@ -79,7 +79,7 @@ private func complaint(_ locations: String...) -> String {
             case 402, 403: expected = .parked(.notAllowed)
             case 408, 415, 425, 429, 503: expected = .notApplied(retryAfter: nil)
             case 413: expected = isSingle ? refused(.tooLarge) : .tooLarge(retryAfter: nil)
-            case 404 where isSingle && request.mayNameUnknownLog:
+            case 404 where isSingle && (request.namesUnknownLog || request.route.isEffect):
                 expected =
                     !request.graceIsOver
                     ? .causeMissing : isBelieved ? .refused(.causeUnknown) : .parked(.misconfigured)
@@ -201,6 +201,19 @@ private func complaint(_ locations: String...) -> String {
         #expect(verdict(200, #"[{"id":"a"}]"#, to: facts(.update)) == .inDoubt(.unusableAnswer))
     }
 
+    @Test func `without ids it is accepted only where the operator said so`() {
+        var bare = facts(.log, count: 2)
+        bare.acceptsBare2xx = true
+        for body in ["", "{}", "<html></html>", #"[{"id":"a"}]"#] {
+            #expect(verdict(200, body, to: bare) == .accepted)
+            #expect(verdict(204, body, to: bare) == .accepted)
+        }
+        #expect(
+            verdict(200, #"[{"id":"a"},{"id":"b"}]"#, to: bare)
+                == .delivered([UpstreamIdentity(id: "a"), UpstreamIdentity(id: "b")]))
+        #expect(verdict(302, to: bare) == .parked(.misconfigured))
+    }
+
     @Test func `an answer cut anywhere is in doubt`() {
         let whole = Array(#"[{"id":"data_1","project_id":"pr_1"},{"id":"data_2"}]"#.utf8)
         for length in whole.indices {
@@ -254,22 +267,52 @@ private func complaint(_ locations: String...) -> String {
 }
 
 @Suite struct `A log that upstream does not know` {
-    private static let fields = [
-        "parent_id", "parent_reference_id", "data_id", "log_id", "reference_id", "session_id",
-        "project_id",
+    /// The member that names it, by operation; a question's reference stands in its target.
+    private static let members: [(kind: EventKind, location: String)] = [
+        (.log, #"["body",0,"parent_id"]"#), (.log, #"["body",0,"parent_reference_id"]"#),
+        (.log, #"["body",0,"session_id"]"#), (.update, #"["query","reference_id"]"#),
+        (.feedback, #"["body",0,"data_id"]"#), (.evaluationResult, #"["body","log_id"]"#),
+        (.evaluationLog, #"["body","log","parent_id"]"#),
     ]
 
-    @Test(arguments: fields)
-    func `is waited for, then its effect dies`(field: String) {
-        let body = complaint("[\"body\",0,\"\(field)\"]")
-        for kind in EventKind.allCases {
-            let waiting = facts(kind, namesUnknownLog: true)
-            #expect(verdict(422, body, to: waiting) == .causeMissing)
-            #expect(verdict(404, to: waiting) == .causeMissing)
-            let done = facts(kind, namesUnknownLog: true, graceIsOver: true)
-            #expect(verdict(422, body, to: done) == .refused(.causeUnknown))
-            #expect(verdict(404, to: done) == .refused(.causeUnknown))
+    @Test(arguments: members)
+    func `is waited for, then its effect dies`(kind: EventKind, location: String) {
+        let body = complaint(location)
+        let waiting = facts(kind, namesUnknownLog: true)
+        #expect(verdict(422, body, to: waiting) == .causeMissing)
+        #expect(verdict(404, to: waiting) == .causeMissing)
+        let done = facts(kind, namesUnknownLog: true, graceIsOver: true)
+        #expect(verdict(422, body, to: done) == .refused(.causeUnknown))
+        #expect(verdict(404, to: done) == .refused(.causeUnknown))
+    }
+
+    @Test(arguments: members)
+    func `is not what a complaint about another member means`(kind: EventKind, location: String) {
+        let waiting = facts(kind, namesUnknownLog: true)
+        for other in [#"["body",0,"output"]"#, #"["body","value"]"#, #"["body",0,"project_id"]"#] {
+            #expect(verdict(422, complaint(other), to: waiting) == .refused(.refused))
         }
+    }
+
+    @Test(arguments: members)
+    func `is not what a complaint about a value's form means`(kind: EventKind, location: String) {
+        let waiting = facts(kind, namesUnknownLog: true)
+        for type in ["type_error.str", "value_error.missing", "string_type", "missing"] {
+            let body = "{\"detail\":[{\"loc\":\(location),\"msg\":\"m\",\"type\":\"\(type)\"}]}"
+            #expect(verdict(422, body, to: waiting) == .refused(.refused))
+        }
+    }
+
+    @Test func `is not the log that upstream itself has named`() {
+        let body = complaint(#"["body","log_id"]"#)
+        #expect(verdict(422, body, to: facts(.evaluationResult)) == .refused(.refused))
+        #expect(
+            verdict(422, complaint(#"["body",0,"data_id"]"#), to: facts(.feedback))
+                == .refused(.refused))
+        // By reference, upstream has named none.
+        #expect(
+            verdict(422, complaint(#"["query","reference_id"]"#), to: facts(.update))
+                == .causeMissing)
     }
 
     @Test func `is none of a log's business that names nothing unknown`() {
@@ -331,7 +374,7 @@ private func complaint(_ locations: String...) -> String {
     }
 
     @Test func `every park says what to do`() {
-        for park in [Park.unauthorized, .notAllowed, .misconfigured] {
+        for park in Park.allCases {
             #expect(park.advice.contains(": "))
         }
     }
@@ -354,8 +397,19 @@ private func complaint(_ locations: String...) -> String {
         #expect(Regrouping.singledOut([0, 1, 2], places: []) == [[0], [1, 2]])
     }
 
+    @Test func `parts members by a key, in order`() {
+        #expect(Regrouping.apart([1, 2, 3, 4, 5], by: { $0 % 2 }) == [[1, 3, 5], [2, 4]])
+    }
+
     @Test func `after doubt feedback travels singly and logs by halves`() {
         #expect(Regrouping.afterDoubt([1, 2, 3], of: .feedback) == [[1], [2], [3]])
         #expect(Regrouping.afterDoubt([1, 2, 3, 4], of: .log) == [[1, 2], [3, 4]])
+    }
+}
+
+extension Route {
+    /// Whether it carries effects on logs.
+    fileprivate var isEffect: Bool {
+        EventKind.allCases.contains { $0.isEffect && $0.route == self } || self == .patchLog
     }
 }

@@ -7,7 +7,7 @@ import Testing
         isArchive: Bool = false
     ) -> TargetFinding {
         let facts = RequestFacts(
-            route: .patchLogByReference, mayNameUnknownLog: true, graceIsOver: graceIsOver,
+            route: .patchLogByReference, graceIsOver: graceIsOver,
             routeHasAnswered: hasAnswered, destinationHasAnswered: hasAnswered,
             isArchive: isArchive)
         return TargetFinding(

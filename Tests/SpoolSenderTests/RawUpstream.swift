@@ -10,6 +10,7 @@ final class RawUpstream: Sendable {
     let address: String
     private let listener: Int32
     private let accepted = Mutex(0)
+    private let isListening = Mutex(true)
 
     /// Connections accepted so far.
     var connections: Int { accepted.withLock { $0 } }
@@ -29,7 +30,11 @@ final class RawUpstream: Sendable {
         let run: @Sendable () -> Void = { [listener] in
             while true {
                 let socket = accept(listener, nil, nil)
-                guard socket >= 0 else { return }
+                guard socket >= 0 else {
+                    // Only here: another socket may get the number at once.
+                    Glibc.close(listener)
+                    return
+                }
                 let number = self.accepted.withLock { count in
                     count += 1
                     return count
@@ -46,8 +51,11 @@ final class RawUpstream: Sendable {
 
     /// Stops listening: the next connection is refused.
     func close() {
-        shutdown(listener, Int32(SHUT_RDWR))
-        Glibc.close(listener)
+        let wasListening = isListening.withLock { isListening in
+            defer { isListening = false }
+            return isListening
+        }
+        if wasListening { shutdown(listener, Int32(SHUT_RDWR)) }
     }
 
     struct Failure: Error {
@@ -74,18 +82,22 @@ final class RawUpstream: Sendable {
                 if let end = Self.end(of: text), text.count >= end {
                     return String(decoding: text[..<end], as: UTF8.self)
                 }
-                var buffer = [UInt8](repeating: 0, count: 65_536)
-                let count = recv(socket, &buffer, buffer.count, 0)
-                guard count > 0 else { return nil }
-                text += buffer[..<count]
+                guard let more = bytes() else { return nil }
+                text += more
             }
+        }
+
+        /// The next bytes; nil when the client closed, or the script did.
+        private func bytes() -> ArraySlice<UInt8>? {
+            guard isOpen.withLock({ $0 }) else { return nil }
+            var buffer = [UInt8](repeating: 0, count: 65_536)
+            let count = recv(socket, &buffer, buffer.count, 0)
+            return count > 0 ? buffer[..<count] : nil
         }
 
         /// Reads what is there, at least one byte; nil when the client closed.
         func some() -> String? {
-            var buffer = [UInt8](repeating: 0, count: 65_536)
-            let count = recv(socket, &buffer, buffer.count, 0)
-            return count > 0 ? String(decoding: buffer[..<count], as: UTF8.self) : nil
+            bytes().map { String(decoding: $0, as: UTF8.self) }
         }
 
         /// Reads on until `text` has come; returns all that came.
@@ -97,6 +109,7 @@ final class RawUpstream: Sendable {
         }
 
         func write(_ text: String) {
+            guard isOpen.withLock({ $0 }) else { return }
             let bytes = Array(text.utf8)
             var sent = 0
             while sent < bytes.count {
@@ -125,8 +138,7 @@ final class RawUpstream: Sendable {
 
         /// Waits until the client closes.
         func waitForClose() {
-            var byte: UInt8 = 0
-            while recv(socket, &byte, 1, 0) > 0 {}
+            while bytes() != nil {}
         }
 
         func finish() {

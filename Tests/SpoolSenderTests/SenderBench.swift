@@ -13,35 +13,58 @@ struct SenderBench {
     private var wakes: [(number: Int, at: ContinuousClock.Instant)] = []
     /// What the last event brought.
     private(set) var last: [Action] = []
+    /// Wishes for a batch without an answer.
+    private var wishesOpen = 0
+    /// The notes that were kept last.
+    private(set) var notes = ""
 
     init(_ settings: SenderSettings = SenderSettings(), seed: UInt64 = 1) {
         machine = SenderMachine(
             settings: settings, generator: SeededRandom(seed: seed),
-            at: .init(instant: .now, wall: wall))
+            at: .init(instant: instant, wall: wall))
     }
 
     /// A machine that is running and has asked for its first batch.
     static func running(
         _ settings: SenderSettings = SenderSettings(), leases: [Lease] = [],
         answered: Set<Route> = Set(Route.allCases), references: [String] = [],
-        calibration: Calibration = .ask
+        calibration: Calibration = .ask, notes: String = "", seed: UInt64 = 1
     ) -> SenderBench {
-        var bench = SenderBench(settings)
-        bench.on(.start)
-        bench.on(
-            .recalled(
-                Recollection(
-                    leases: leases, answeredRoutes: answered, deliveredReferences: references,
-                    calibration: calibration)))
+        var bench = SenderBench(settings, seed: seed)
+        bench.begin(
+            leases: leases, answered: answered, references: references, calibration: calibration,
+            notes: notes)
         return bench
     }
 
+    /// Starts, with what an earlier run has left.
+    mutating func begin(
+        leases: [Lease] = [], answered: Set<Route> = Set(Route.allCases),
+        references: [String] = [], calibration: Calibration = .ask, notes: String
+    ) {
+        on(.start)
+        on(
+            .recalled(
+                Recollection(
+                    leases: leases, answeredRoutes: answered, deliveredReferences: references,
+                    calibration: calibration, notes: notes)))
+    }
+
+    /// Somebody sets the wall clock.
+    mutating func jump(_ duration: Duration) { wall = wall + duration }
+
     @discardableResult
     mutating func on(_ event: Event) -> [Action] {
+        if case .leased(_, .batch) = event {
+            if wishesOpen == 0 { on(.workArrived) }
+            wishesOpen -= 1
+        }
         last = machine.handle(event, at: .init(instant: instant, wall: wall))
+        for case .lease(_, .batch) in last { wishesOpen += 1 }
         for case .wake(let number, let delay) in last {
             wakes.append((number, instant + delay))
         }
+        notes = last.notes.last ?? notes
         return last
     }
 
@@ -49,16 +72,24 @@ struct SenderBench {
     @discardableResult
     mutating func pass(_ duration: Duration) -> [Action] {
         let end = instant + duration
-        var done: [Action] = []
+        // A queue that has nothing to give says so at once.
+        var done = answerWishes()
         while let next = wakes.indices.filter({ wakes[$0].at <= end }).min(by: {
             wakes[$0].at < wakes[$1].at
         }) {
             let wake = wakes.remove(at: next)
             advance(to: max(instant, wake.at))
             done += on(.woke(wake.number))
+            done += answerWishes()
         }
         advance(to: end)
         last = done
+        return done
+    }
+
+    private mutating func answerWishes() -> [Action] {
+        var done: [Action] = []
+        while wishesOpen > 0 { done += on(.leased(.nothing(due: nil), .batch)) }
         return done
     }
 
@@ -80,13 +111,19 @@ struct SenderBench {
         on(.exchanged(id, .answered(answer)))
     }
 
+    /// What is asked of a queue that was empty and has work again.
+    mutating func nextWish() -> LeaseWish? {
+        _ = answerWishes()
+        return on(.workArrived).wishes.first
+    }
+
     /// Answers a delivery of so many events as the API does.
     mutating func accept(_ id: Int, count: Int) {
         let ids = (0..<count).map { "{\"id\":\"data_\(id)_\($0)\",\"project_id\":\"pr_1\"}" }
         answer(id, 200, "[\(ids.joined(separator: ","))]")
     }
 
-    mutating func commit(_ lease: Int64) { on(.settled(lease: lease, committed: true)) }
+    mutating func commit(_ lease: Int64) { on(.settled(lease: lease, .committed)) }
 
     var snapshot: SenderSnapshot { machine.snapshot(at: instant) }
 }
@@ -101,6 +138,17 @@ extension [SenderMachine.Action] {
     var settlements: [Settlement] {
         compactMap { if case .settle(let settlement) = $0 { settlement } else { nil } }
     }
+    var notes: [String] {
+        compactMap {
+            switch $0 {
+            case .keep(let notes): notes
+            case .settle(let settlement): settlement.notes
+            default: nil
+            }
+        }
+    }
+    /// The scopes of the probes among the wishes.
+    var probes: [ProbeScope] { wishes.compactMap(\.probe) }
     var recalls: Bool { contains { if case .recall = $0 { true } else { false } } }
     var stopped: Bool { contains { if case .stopped = $0 { true } else { false } } }
 }
@@ -126,6 +174,19 @@ extension Lease {
         return Lease(
             id: id, route: route ?? kind.route, bytes: bytes, events: events,
             isRegrouped: isRegrouped)
+    }
+
+    /// Logs of several lanes in one request.
+    static func mixing(_ lanes: [Int64], id: Int64 = 1, isRegrouped: Bool = false) -> Lease {
+        let one = Lease.of(.log, lanes.count, id: id, isRegrouped: isRegrouped)
+        let events = zip(lanes, one.events).map { lane, event in
+            LeasedEvent(
+                sequence: event.sequence, kind: event.kind, lane: lane, body: event.body,
+                address: event.address, acceptedAt: event.acceptedAt, attempts: event.attempts,
+                isAskable: event.isAskable, namesUnknownLog: event.namesUnknownLog)
+        }
+        return Lease(
+            id: id, route: one.route, bytes: one.bytes, events: events, isRegrouped: isRegrouped)
     }
 
     private static func body(of kind: EventKind, _ sequence: EventSequence) -> String {

@@ -138,6 +138,25 @@ import Testing
         #expect(again.request.target == "/logs?reference_id=r1001")
     }
 
+    @Test func `an answered question ends a rest, but deliveries that fail on rest longer`() throws
+    {
+        var bench = SenderBench.running()
+        var rests: [Duration] = []
+        for number in 1...10 as ClosedRange<Int64> {
+            bench.answer(bench.lease(.of(.log, 2, id: number)), 200, "<html>")
+            guard case .backingOff(let rest) = bench.snapshot.health else {
+                Issue.record("\(bench.snapshot.health)")
+                return
+            }
+            rests.append(rest)
+            bench.pass(.seconds(60))
+            for _ in 0..<2 { bench.answer(try #require(bench.last.exchanges.first).id, 404) }
+            bench.commit(number)
+            #expect(bench.snapshot.health == .steady)
+        }
+        #expect(try #require(rests.max()) > .seconds(8))
+    }
+
     @Test func `only one lease asks at a time while the destination is unwell`() throws {
         var bench = SenderBench.running()
         let first = bench.lease(.of(.log, 2, id: 1))
@@ -174,7 +193,7 @@ import Testing
         let feedback = bench.lease(.of(.feedback, id: 2, lane: 5))
         bench.answer(feedback, 204)
         #expect(bench.snapshot.parks == [.misconfigured])
-        #expect(bench.snapshot.parkedLanes == [5])
+        #expect(bench.snapshot.parkedRoutes == [.postFeedback])
         let settlement = try #require(bench.pass(.seconds(2)).settlements.first)
         #expect(settlement.returnedNumbers == [2000])
         #expect(settlement.possibleDuplicates == 1)
@@ -235,11 +254,10 @@ import Testing
 
     @Test func `unclear answers are asked again with backoff, and doubts wait`() throws {
         var bench = SenderBench.running(references: ["a"], calibration: .undecided)
+        let first = try #require(bench.last.exchanges.first)
         bench.answer(bench.lease(.of(.log, 2)), 500)
-        var asked = 0
-        let first = try #require(
-            SenderBench.running(references: ["a"], calibration: .undecided).last.exchanges.first)
         bench.answer(first.id, 403)
+        var asked = 0
         for _ in 0..<20 {
             bench.pass(.seconds(60))
             for question in bench.last.exchanges {

@@ -188,7 +188,7 @@ import Testing
         var bench = SenderBench.running()
         let id = bench.lease(.of(.log, 2))
         bench.accept(id, count: 2)
-        bench.on(.settled(lease: 1, committed: false))
+        bench.on(.settled(lease: 1, .failing))
         #expect(bench.last.settlements.isEmpty)
         let again = try #require(bench.pass(.seconds(1)).settlements.first)
         #expect(again.deliveredNumbers == [1000, 1001])
@@ -289,7 +289,7 @@ import Testing
         bench.on(.stop)
         var stopped = false
         for _ in 0..<11 where !stopped {
-            bench.on(.settled(lease: 1, committed: false))
+            bench.on(.settled(lease: 1, .failing))
             stopped = bench.pass(.seconds(1)).stopped
         }
         #expect(stopped)

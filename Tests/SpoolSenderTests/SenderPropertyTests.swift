@@ -33,7 +33,7 @@ import Testing
             if fact.target == .never { #expect(fact.applied == 0) }
         }
         #expect(world.deliveriesMost <= Limits.inFlightMax)
-        #expect(world.leasesMost <= Limits.inFlightMax)
+        #expect(world.leasesMost <= Limits.inFlightMax + SenderSettings.doubtsMax)
         let repeated = world.facts.values.filter { !$0.kind.isLog && $0.kind != .update }
             .reduce(0) { $0 + max($1.applied - 1, 0) }
         #expect(repeated <= world.possibleDuplicates)
@@ -80,7 +80,10 @@ import Testing
             world.isTroubled = step < 1000
             world.step()
         }
-        #expect(world.isIdle)
+        let isIdle = world.isIdle
+        let snapshot = world.machine.snapshot(at: world.instant)
+        #expect(
+            isIdle, "\(snapshot) queued \(world.queued) leased \(world.leased) \(world.waits)")
         let repeated = world.facts.values.filter { $0.kind != .update }
             .reduce(0) { $0 + max($1.applied - 1, 0) }
         #expect(repeated <= world.possibleDuplicates)

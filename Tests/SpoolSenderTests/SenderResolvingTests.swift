@@ -88,7 +88,7 @@ import Testing
         var bench = SenderBench.running()
         bench.lease(.naming(["a", nil]))
         bench.answer(try question(bench).id, 404)
-        bench.on(.settled(lease: 1, committed: false))
+        bench.on(.settled(lease: 1, .failing))
         #expect(bench.last.exchanges.isEmpty)
         let again = try #require(bench.pass(.seconds(1)).settlements.first)
         #expect(again.returnedNumbers == [1000])

@@ -55,10 +55,12 @@ private final class OneBatch: EventSource {
         done(lease.map(LeaseAnswer.batch) ?? .nothing(due: nil))
     }
 
-    func settle(_ settlement: Settlement, _ done: @escaping @Sendable (Bool) -> Void) {
+    func settle(_ settlement: Settlement, _ done: @escaping @Sendable (SettleOutcome) -> Void) {
         delivered.withLock { $0 += settlement.deliveredNumbers }
-        done(true)
+        done(.committed)
     }
+
+    func keep(notes: String) {}
 
     func recall(_ done: @escaping @Sendable (Recollection) -> Void) {
         done(

@@ -66,6 +66,7 @@ struct SenderWorld {
     private var sessions: [Int: Int64] = [:]
     private var calibration = Calibration.undecided
     private var references: [String] = []
+    private var notes = ""
 
     init(seed: UInt64, events: Int, settings: SenderSettings = SenderSettings()) {
         self.settings = settings
@@ -162,9 +163,10 @@ struct SenderWorld {
                 }
                 pending.append(.exchange(id, request))
             case .settle(let settlement):
-                let committed = !(isTroubled && chance(10))
-                if committed { settle(settlement) }
-                pending.append(.event(.settled(lease: settlement.lease, committed: committed)))
+                let outcome = isTroubled && chance(10) ? .failing : settle(settlement)
+                pending.append(.event(.settled(lease: settlement.lease, outcome)))
+            case .keep(let text):
+                notes = text
             case .wake(let number, let delay):
                 wakes.append((number, instant + delay))
             case .stopped:
@@ -188,13 +190,14 @@ struct SenderWorld {
         }
         return Recollection(
             leases: open, answeredRoutes: answeredRoutes,
-            deliveredReferences: Array(references.prefix(3)), calibration: calibration)
+            deliveredReferences: Array(references.prefix(3)), calibration: calibration,
+            notes: notes)
     }
 
     private mutating func lease(_ wish: LeaseWish) -> LeaseAnswer {
         if isTroubled, chance(5) { return .failing }
         let ready = queued.filter { number in
-            guard let fact = facts[number], !wish.parkedLanes.contains(fact.lane) else {
+            guard let fact = facts[number], wish.takes(fact.lane, fact.route) else {
                 return false
             }
             return fact.notBefore.map { $0 <= wall } ?? true
@@ -245,7 +248,7 @@ struct SenderWorld {
         }
     }
 
-    private mutating func settle(_ settlement: Settlement) {
+    private mutating func settle(_ settlement: Settlement) -> SettleOutcome {
         guard var open = leased[settlement.lease] else {
             preconditionFailure("lease \(settlement.lease) is settled already")
         }
@@ -263,7 +266,17 @@ struct SenderWorld {
             if fact.kind.isLog { references.insert("r\(number)", at: 0) }
         }
         calibration = settlement.calibration ?? calibration
-        for moved in settlement.dead { dead.insert(take(moved.sequence)) }
+        notes = settlement.notes ?? notes
+        var undead: [EventSequence] = []
+        for moved in settlement.dead {
+            let number = take(moved.sequence)
+            if isTroubled, chance(20) {
+                undead.append(moved.sequence)
+                queued.append(number)
+            } else {
+                dead.insert(number)
+            }
+        }
         for moved in settlement.returned {
             let number = take(moved.sequence)
             facts[number]?.notBefore = moved.notBefore
@@ -280,6 +293,7 @@ struct SenderWorld {
         possibleDuplicates += settlement.possibleDuplicates
         leased[settlement.lease] = open.isEmpty ? nil : open
         queued.sort()
+        return undead.isEmpty ? .committed : .withoutRoomForDead(undead)
     }
 
     // MARK: Upstream
@@ -353,5 +367,17 @@ struct SenderWorld {
     ) -> UpstreamOutcome {
         .answered(
             UpstreamAnswer(status: status, retryAfter: retryAfter, body: Array(body.utf8)))
+    }
+}
+
+extension LeaseWish {
+    /// Whether an event of this lane and operation may be given for it.
+    fileprivate func takes(_ lane: Int64, _ route: Route) -> Bool {
+        switch probe {
+        case nil, .everywhere: !parkedLanes.contains(lane) && !parkedRoutes.contains(route)
+        case .lanes(let lanes): lanes.contains(lane)
+        case .route(route): !parkedLanes.contains(lane)
+        case .route: false
+        }
     }
 }

@@ -8,8 +8,8 @@ public protocol CauseIndex {
     func isDelivered(_ key: ReferenceKey) -> Bool
     /// Whether a log of that name is dead.
     func isDead(_ key: ReferenceKey) throws -> Bool
-    /// Whether a log of that name was discarded by command.
-    func isDeleted(_ key: ReferenceKey) throws -> Bool
+    /// Whether a log of that name was discarded after the event with that sequence was accepted.
+    func isDeleted(_ key: ReferenceKey, before sequence: EventSequence) throws -> Bool
     /// What became of the log accepted under `sequence`.
     func log(_ sequence: EventSequence) throws -> LogStanding
     /// What became of the session named by a provisional id.
@@ -105,7 +105,7 @@ public enum DependencyOrder {
         var unknown: ReferenceKey?
         var namesUnknownLog = false
         for cause in event.causes {
-            switch try standing(of: cause, in: index) {
+            switch try standing(of: cause, namedBy: event.sequence, in: index) {
             case .ready: break
             case .waits(let key): return .waits(on: key)
             case .dead: return .causeIsDead
@@ -124,7 +124,10 @@ public enum DependencyOrder {
         }
         if let unknown {
             let until = event.acceptedAt + Limits.unknownCauseWait
-            if now < until { return .waitsForUnknown(unknown, until: until) }
+            // An event from the future was accepted before the clock was set back.
+            if now < until, event.acceptedAt <= now {
+                return .waitsForUnknown(unknown, until: until)
+            }
         }
         return .ready(namesUnknownLog: namesUnknownLog)
     }
@@ -139,14 +142,14 @@ public enum DependencyOrder {
     }
 
     private static func standing(
-        of cause: Cause, in index: some CauseIndex
+        of cause: Cause, namedBy sequence: EventSequence, in index: some CauseIndex
     ) throws -> CauseStanding {
         switch cause {
         case .reference(let key):
             if index.isQueued(key) { return .waits(key) }
             if index.isDelivered(key) { return .ready }
             if try index.isDead(key) { return .dead }
-            return try index.isDeleted(key) ? .deleted : .unknown(key)
+            return try index.isDeleted(key, before: sequence) ? .deleted : .unknown(key)
         case .event(let sequence): return standing(try index.log(sequence))
         case .session(let sequence): return standing(try index.session(sequence))
         case .project(let number): return standing(try index.project(number))

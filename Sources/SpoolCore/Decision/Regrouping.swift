@@ -17,6 +17,23 @@ public enum Regrouping {
         return named.sorted().map { [members[$0]] } + (others.isEmpty ? [] : [others])
     }
 
+    /// Those that share a key together, in order of their first member.
+    public static func apart<Member, Key: Hashable>(
+        _ members: [Member], by key: (Member) -> Key
+    ) -> [[Member]] {
+        var groups: [[Member]] = []
+        var places: [Key: Int] = [:]
+        for member in members {
+            if let place = places[key(member)] {
+                groups[place].append(member)
+            } else {
+                places[key(member)] = groups.count
+                groups.append([member])
+            }
+        }
+        return groups
+    }
+
     /// After an outcome in doubt: logs by halves, because most of them are innocent and can be asked
     /// about; others singly, because each further doubt may duplicate them.
     public static func afterDoubt<Member>(_ members: [Member], of kind: EventKind) -> [[Member]] {

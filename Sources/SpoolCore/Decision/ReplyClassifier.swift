@@ -4,9 +4,9 @@ public struct RequestFacts: Hashable, Sendable {
     public var route: Route
     /// Events in the request, at least 1.
     public var count: Int
-    /// Whether upstream may not know yet what the single event names: any effect, or a log whose
-    /// parent, session or project was never seen here.
-    public var mayNameUnknownLog: Bool
+    /// Whether the single event names a log or session that was never seen here, so that upstream may
+    /// not know it yet either.
+    public var namesUnknownLog: Bool
     /// Whether the single event has waited ``Limits/unknownCauseGrace`` for it.
     public var graceIsOver: Bool
     /// Whether this route has answered 2xx under this base URL.
@@ -15,20 +15,47 @@ public struct RequestFacts: Hashable, Sendable {
     public var destinationHasAnswered: Bool
     /// Whether upstream is the embedded archive, whose word is always believed.
     public var isArchive: Bool
+    /// Whether every 2xx counts as delivered, with ids or without (`accept_bare_2xx`).
+    public var acceptsBare2xx: Bool
 
     /// Facts about a request of one event that names nothing, to a destination nothing is known of.
     public init(
-        route: Route, count: Int = 1, mayNameUnknownLog: Bool = false, graceIsOver: Bool = false,
+        route: Route, count: Int = 1, namesUnknownLog: Bool = false, graceIsOver: Bool = false,
         routeHasAnswered: Bool = false, destinationHasAnswered: Bool = false,
-        isArchive: Bool = false
+        isArchive: Bool = false, acceptsBare2xx: Bool = false
     ) {
         self.route = route
         self.count = count
-        self.mayNameUnknownLog = mayNameUnknownLog
+        self.namesUnknownLog = namesUnknownLog
         self.graceIsOver = graceIsOver
         self.routeHasAnswered = routeHasAnswered
         self.destinationHasAnswered = destinationHasAnswered
         self.isArchive = isArchive
+        self.acceptsBare2xx = acceptsBare2xx
+    }
+
+    /// Whether a 404 may mean the log that the single event names: it stands in the path or the body of
+    /// every effect, and of a log only as its parent or session.
+    fileprivate var mayMissCause: Bool {
+        guard count == 1 else { return false }
+        switch route {
+        case .patchLog, .patchLogByReference, .postFeedback, .postEvaluationResult: return true
+        case .postLogs, .postEvaluationLog, .postSession: return namesUnknownLog
+        }
+    }
+
+    /// The members of which a 422 may say that upstream does not know what they name. Where the log was
+    /// seen here, or upstream itself has given its id, such a complaint is about something else.
+    fileprivate var unknownMembers: Set<String> {
+        switch route {
+        case .patchLogByReference: ["reference_id"]
+        case _ where !namesUnknownLog: []
+        case .patchLog: ["id"]
+        case .postFeedback: ["data_id"]
+        case .postEvaluationResult: ["log_id"]
+        case .postLogs, .postEvaluationLog: ["parent_id", "parent_reference_id", "session_id"]
+        case .postSession: []
+        }
     }
 }
 
@@ -60,7 +87,8 @@ public enum ReplyClassifier {
         case 200...299:
             let identities = UpstreamIdentity.read(
                 answer.body, for: facts.route, count: facts.count)
-            return identities.map(Verdict.delivered) ?? .inDoubt(.unusableAnswer)
+            return identities.map(Verdict.delivered)
+                ?? (facts.acceptsBare2xx ? .accepted : .inDoubt(.unusableAnswer))
         case 401, 407: return .parked(.unauthorized)
         case 402, 403: return .parked(.notAllowed)
         case 300...399, 405, 501: return .parked(.misconfigured)
@@ -68,7 +96,7 @@ public enum ReplyClassifier {
         case 413 where facts.count > 1: return .tooLarge(retryAfter: retryAfter)
         case 413: return refusal(.tooLarge, to: facts)
         case 422: return verdict(onComplaint: answer.body, to: facts)
-        case 404 where facts.count == 1 && facts.mayNameUnknownLog:
+        case 404 where facts.mayMissCause:
             return missingCause(facts, isBelieved: false)
         case 400...499:
             return facts.count > 1 ? .inDoubt(.refusedTogether) : refusal(.refused, to: facts)
@@ -86,7 +114,7 @@ public enum ReplyClassifier {
             return complaint.isAboutBody
                 ? .faulty(places: complaint.culprits(of: facts.count)) : .inDoubt(.refusedTogether)
         }
-        if facts.mayNameUnknownLog, complaint.namesReference {
+        if complaint.saysUnknown(facts.unknownMembers) {
             return missingCause(facts, isBelieved: complaint.isAboutBody)
         }
         return complaint.isAboutBody ? .refused(.refused) : refusal(.refused, to: facts)

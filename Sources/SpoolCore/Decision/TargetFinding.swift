@@ -32,7 +32,7 @@ public enum TargetFinding: Equatable, Sendable {
         case .causeMissing: self = .missing
         case .refused(.causeUnknown): self = .givenUp
         case .inDoubt(.failed), .inDoubt(.lost): self = .failed
-        case .delivered, .notApplied, .tooLarge, .faulty, .refused, .inDoubt, .parked:
+        case .delivered, .accepted, .notApplied, .tooLarge, .faulty, .refused, .inDoubt, .parked:
             self = .unclear
         }
     }

@@ -2,6 +2,8 @@
 public enum Verdict: Equatable, Sendable {
     /// Arrived: upstream's ids, one for each event, by position.
     case delivered([UpstreamIdentity])
+    /// Taken for arrived because the operator says that upstream answers without ids.
+    case accepted
     /// Surely not applied, and no event's fault: back to the queue, and the destination rests, at
     /// least as long as it asked for.
     case notApplied(retryAfter: Duration?)
@@ -36,14 +38,19 @@ public enum Ambiguity: Hashable, Sendable {
     public var splits: Bool { self != .unusableAnswer }
 }
 
-/// Why events stay queued although the destination answers.
-public enum Park: Hashable, Sendable {
+/// Why events stay queued although the destination answers. The raw values are kept over restarts.
+public enum Park: String, Hashable, Sendable, CaseIterable {
     /// 401, 407: upstream does not accept the key.
     case unauthorized
     /// 402, 403: upstream does not allow this, for a project or for all.
     case notAllowed
     /// The base URL does not lead to a v4 API.
     case misconfigured
+    /// Upstream has refused ``Limits/deathsBeforePark`` events of a lane in a row: probably not the
+    /// events are wrong.
+    case refusing
+    /// An event should die, but there is no room for more dead letters.
+    case deadLettersFull
 
     /// What is wrong, and what to do about it.
     public var advice: String {
@@ -54,6 +61,11 @@ public enum Park: Hashable, Sendable {
             "upstream refuses access: check the key's rights and the account's plan"
         case .misconfigured:
             "upstream does not answer like a v4 API: check the base URL (LOOPSPOOL_UPSTREAM)"
+        case .refusing:
+            "upstream refuses every event of a project: read its words with loopspool dead, mend the "
+                + "cause, then loopspool dead resume"
+        case .deadLettersFull:
+            "there is no room for more dead letters: replay or discard some (loopspool dead)"
         }
     }
 }

@@ -20,6 +20,10 @@ public protocol EventLookup: Sendable {
     /// nothing: a log that is in flight or in doubt changes nothing.
     func discard(
         _ sequences: [EventSequence], _ done: @escaping @Sendable (DiscardOutcome) -> Void)
+
+    /// Upstream has deleted logs, named by its own ids or by this spool's: whoever logs the same bytes under
+    /// the same reference again means another log.
+    func forgetRepeats(of ids: [String])
 }
 
 /// What became of the thing a provisional id stands for.
@@ -36,6 +40,8 @@ public enum ProvisionalStanding: Sendable {
 
 /// An event that is still in the queue, as `GET /logs/{id}` shows it.
 public struct QueuedEvent: Sendable {
+    /// What it is.
+    public let kind: EventKind
     /// Its body as it will travel.
     public let body: [UInt8]
     /// When it was accepted.
@@ -46,7 +52,11 @@ public struct QueuedEvent: Sendable {
     public let isInFlight: Bool
 
     /// Made by the queue.
-    public init(body: [UInt8], acceptedAt: Timestamp, projectID: String, isInFlight: Bool) {
+    public init(
+        kind: EventKind = .log, body: [UInt8], acceptedAt: Timestamp, projectID: String,
+        isInFlight: Bool
+    ) {
+        self.kind = kind
         self.body = body
         self.acceptedAt = acceptedAt
         self.projectID = projectID

@@ -18,10 +18,14 @@ public protocol EventSink: Sendable {
     func keepMalformed(_ input: [UInt8], reason: String, source: String)
 }
 
-/// Why a submission was not accepted although nothing is wrong with it. Always worth trying again.
+/// Why a submission was not accepted although its form is right. Worth trying again, but for
+/// ``duplicate(index:reference:)``.
 public enum AppendRefusal: Error, Equatable, Sendable {
     /// The spool is at its limit of bytes, or the disk at its reserve.
     case full
+    /// A log's reference is known already with other bytes, and `duplicate_references: refuse` is set:
+    /// event number `index` of the submission, from 0. The one refusal that trying again does not mend.
+    case duplicate(index: Int, reference: String)
     /// The submission waited longer than `accept_timeout` for its transaction.
     case busy
     /// The disk refused the transaction; the text names the failure.

@@ -7,9 +7,13 @@ public protocol EventSource: Sendable {
     func lease(_ wish: LeaseWish, _ done: @escaping @Sendable (LeaseAnswer) -> Void)
 
     /// Records what became of a lease's events, in one transaction with the ledger. Events that the
-    /// settlement does not name stay in the lease. `done` gets false when the disk refused: nothing
-    /// changed, and the caller tries again later.
-    func settle(_ settlement: Settlement, _ done: @escaping @Sendable (Bool) -> Void)
+    /// settlement does not name stay in the lease.
+    func settle(_ settlement: Settlement, _ done: @escaping @Sendable (SettleOutcome) -> Void)
+
+    /// Keeps the sender's own notes about the destination over restarts, at most
+    /// ``Limits/senderNotesMax`` bytes; they come back in ``Recollection/notes``. When the disk refuses, the
+    /// earlier ones stay.
+    func keep(notes: String)
 
     /// The leases whose requests were under way when the last run ended, and what this destination
     /// is known to do.
@@ -30,20 +34,42 @@ public struct LeaseWish: Sendable {
     public var linger: Duration
     /// Lanes that give nothing now.
     public var parkedLanes: Set<Int64>
-    /// Take one event only, of the lane whose turn it is, at once: to try a parked destination.
-    public var isProbe: Bool
+    /// Operations that give nothing now, whatever their lanes.
+    public var parkedRoutes: Set<Route>
+    /// Lanes that share no request with another lane, because upstream has lately refused events of
+    /// theirs.
+    public var lonelyLanes: Set<Int64>
+    /// Take one event only, at once: to try what is parked.
+    public var probe: ProbeScope?
+
+    /// Whether it is for one event to try with.
+    public var isProbe: Bool { probe != nil }
 
     /// A wish for an ordinary batch.
     public init(
         eventsMax: Int = Limits.batchEventsMax, bytesMax: Int = Limits.batchBytesMax,
-        linger: Duration = Limits.batchLinger, parkedLanes: Set<Int64> = [], isProbe: Bool = false
+        linger: Duration = Limits.batchLinger, parkedLanes: Set<Int64> = [],
+        parkedRoutes: Set<Route> = [], lonelyLanes: Set<Int64> = [], probe: ProbeScope? = nil
     ) {
         self.eventsMax = eventsMax
         self.bytesMax = bytesMax
         self.linger = linger
         self.parkedLanes = parkedLanes
-        self.isProbe = isProbe
+        self.parkedRoutes = parkedRoutes
+        self.lonelyLanes = lonelyLanes
+        self.probe = probe
     }
+}
+
+/// Where an event to try with may come from. The lane whose turn it is gives it, so that each probe tries
+/// another one.
+public enum ProbeScope: Hashable, Sendable {
+    /// Any lane that is not excluded.
+    case everywhere
+    /// One of these lanes, although they are parked.
+    case lanes(Set<Int64>)
+    /// Any lane of the operation that is not itself parked.
+    case route(Route)
 }
 
 /// The answer to a ``LeaseWish``.

@@ -18,6 +18,8 @@ public struct Settlement: Sendable {
     public var routeAnswered: Bool
     /// What asking has shown about the destination, where it changed.
     public var calibration: Calibration?
+    /// The sender's own notes, where they changed: see ``EventSource/keep(notes:)``.
+    public var notes: String?
 
     /// A settlement that moves nothing yet.
     public init(lease: Int64) {
@@ -29,6 +31,7 @@ public struct Settlement: Sendable {
         self.possibleDuplicates = 0
         self.routeAnswered = false
         self.calibration = nil
+        self.notes = nil
     }
 
     /// An event that arrived.
@@ -94,6 +97,17 @@ public struct Settlement: Sendable {
     }
 }
 
+/// What became of a settlement.
+public enum SettleOutcome: Equatable, Sendable {
+    /// All of it is recorded.
+    case committed
+    /// All of it is recorded but the deaths of these events: there is no room for more dead letters, so
+    /// they are back in the queue, and their lanes had better be parked.
+    case withoutRoomForDead([EventSequence])
+    /// The disk refused, and nothing changed: try again later.
+    case failing
+}
+
 /// Why an event will not be tried again, and what the operator can do about it.
 public enum DeadLetterReason: String, Sendable, CaseIterable {
     /// Upstream refused it for good: mend the event, or upstream, and replay.
@@ -130,15 +144,18 @@ public struct Recollection: Sendable {
     public var deliveredReferences: [String]
     /// What asking has shown so far.
     public var calibration: Calibration
+    /// The sender's own notes, empty when it left none.
+    public var notes: String
 
     /// Made by the queue.
     public init(
         leases: [Lease], answeredRoutes: Set<Route>, deliveredReferences: [String],
-        calibration: Calibration
+        calibration: Calibration, notes: String = ""
     ) {
         self.leases = leases
         self.answeredRoutes = answeredRoutes
         self.deliveredReferences = deliveredReferences
         self.calibration = calibration
+        self.notes = notes
     }
 }

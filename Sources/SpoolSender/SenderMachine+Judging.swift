@@ -1,0 +1,132 @@
+internal import SpoolCore
+
+/// What a delivery's verdict says about the destination, its operations and its lanes.
+extension SenderMachine {
+    mutating func judge(
+        _ verdict: Verdict, _ open: OpenLease, places: [Int], _ outcome: UpstreamOutcome,
+        _ request: OpenExchange
+    ) {
+        if verdict != .parked(.notAllowed), !verdict.isSilence { rights.allowed(at: now.instant) }
+        let stretch = request.stretch
+        switch verdict {
+        case .delivered, .accepted:
+            succeeded(open, places: places, request)
+        case .notApplied(let retryAfter):
+            failed(sentIn: stretch, isDoubtful: false, retryAfter: retryAfter, outcome.pace)
+        case .tooLarge(let retryAfter):
+            batchSize.tooLarge(open.bodyBytes(of: places), at: now.instant)
+            if let retryAfter {
+                failed(sentIn: stretch, isDoubtful: false, retryAfter: retryAfter, .busy)
+            } else {
+                health.answered(sentIn: stretch)
+            }
+        case .faulty(let named):
+            refused(named.map { places[$0] }, of: open, sentIn: stretch)
+        case .refused:
+            let event = open.lease.events[places[0]]
+            countDeath(of: event, by: open.lease.route)
+            refused(places, of: open, sentIn: stretch)
+        case .inDoubt(.refusedTogether):
+            refused([], of: open, sentIn: stretch)
+        case .causeMissing:
+            health.answered(sentIn: stretch)
+        case .inDoubt(.unusableAnswer):
+            if willAsk(open.kind) {
+                failed(sentIn: stretch, isDoubtful: true, retryAfter: nil, .failing)
+            } else {
+                park(.misconfigured, open, sentIn: stretch)
+            }
+        case .inDoubt(.failed), .inDoubt(.lost):
+            let event = open.lease.events[places[0]]
+            let isAlone = places.count == 1 && event.attempts > 0 && health.failures == 0
+            // One event that fails while the others succeed is its own trouble.
+            if !isAlone {
+                failed(sentIn: stretch, isDoubtful: true, retryAfter: nil, .failing)
+            }
+        case .parked(let park):
+            self.park(park, open, sentIn: stretch)
+        }
+    }
+
+    private mutating func succeeded(_ open: OpenLease, places: [Int], _ request: OpenExchange) {
+        health.succeeded(sentIn: request.stretch)
+        pacer.succeeded(after: now.instant - request.sentAt, underWay: sending)
+        parks.release(open.lease.route, lanes: open.lanes)
+        lanes.succeeded(open.lanes)
+        answeredRoutes.insert(open.lease.route)
+        calibrator.delivered(open, places: places, settings: settings, at: now.instant)
+    }
+
+    /// Upstream refused events, which says that it works. The lanes of those at `places` travel alone for
+    /// a while; where none is named, a lane that was alone is meant.
+    private mutating func refused(_ places: [Int], of open: OpenLease, sentIn stretch: Int) {
+        health.answered(sentIn: stretch)
+        var guilty = Set(places.map { open.lease.events[$0].lane })
+        if guilty.isEmpty, open.lanes.count == 1 { guilty = open.lanes }
+        for lane in guilty {
+            lanes.refused(lane, until: now.instant + Limits.refusedLaneAlone)
+        }
+    }
+
+    /// The destination failed, or asked to be left alone.
+    mutating func failed(
+        sentIn stretch: Int, isDoubtful: Bool, retryAfter: Duration?, _ pace: Pacer.Failure
+    ) {
+        let isNews = health.failed(
+            sentIn: stretch, isDoubtful: isDoubtful, retryAfter: retryAfter, at: now.instant,
+            using: &generator)
+        if isNews { pacer.failed(pace) }
+    }
+
+    private func willAsk(_ kind: EventKind) -> Bool {
+        kind.isLog && settings.inDoubt == .ask && calibrator.result == .ask
+    }
+
+    // MARK: Parks
+
+    private mutating func park(_ park: Park, _ open: OpenLease, sentIn stretch: Int) {
+        let isForAll: Bool
+        switch park {
+        case .unauthorized:
+            isForAll = true
+        case .notAllowed:
+            isForAll = deny(open)
+        case .misconfigured:
+            isForAll = answeredRoutes.isEmpty
+            if !isForAll { self.park(.route(open.lease.route), of: open, because: park) }
+        case .refusing, .deadLettersFull:
+            isForAll = false
+            for lane in open.lanes.sorted() { self.park(.lane(lane), of: open, because: park) }
+        }
+        if isForAll {
+            health.park(park, sentIn: stretch, at: now.instant, using: &generator)
+        } else {
+            health.answered(sentIn: stretch)
+        }
+    }
+
+    /// Rights were denied. One lane is parked; several part first, so that each is asked by itself. Returns
+    /// whether the whole destination is denied.
+    private mutating func deny(_ open: OpenLease) -> Bool {
+        rights.denied(open.lanes, at: now.instant)
+        if open.lanes.count == 1, let lane = open.lanes.first {
+            park(.lane(lane), of: open, because: .notAllowed)
+        }
+        return rights.areDeniedToAll(at: now.instant)
+    }
+
+    private mutating func park(_ scope: Parks.Scope, of open: OpenLease, because park: Park) {
+        parks.park(
+            scope, of: open.lease.route, because: park, at: now.instant, using: &generator)
+    }
+}
+
+extension Verdict {
+    /// Whether it rests on no answer at all, which says nothing about rights.
+    fileprivate var isSilence: Bool {
+        switch self {
+        case .notApplied, .inDoubt(.lost), .inDoubt(.failed): true
+        default: false
+        }
+    }
+}
