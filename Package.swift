@@ -71,7 +71,7 @@ let package = Package(
         .executableTarget(
             name: "loopspool",
             dependencies: [
-                "SpoolArchive", "SpoolCore", "SpoolService",
+                "SpoolArchive", "SpoolCore", "SpoolQueue", "SpoolService",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "AsyncHTTPClient", package: "async-http-client"),
                 .product(name: "Logging", package: "swift-log"),
@@ -95,7 +95,18 @@ let package = Package(
             ]),
         .testTarget(
             name: "SpoolQueueTests",
-            dependencies: ["SpoolCore", "SpoolQueue", "SpoolSQLite", "SpoolTestKit"]),
+            dependencies: [
+                "SpoolCore", "SpoolFaultKit", "SpoolQueue", "SpoolSQLite", "SpoolTestKit",
+            ], exclude: ["Fixtures"]),
+        // A disk that can be cut off and fails on demand: a SQLite VFS, and what Swift sees of it.
+        .target(name: "CFaultVFS", dependencies: ["CSQLite"], path: "Tests/CFaultVFS"),
+        .target(
+            name: "SpoolFaultKit", dependencies: ["CFaultVFS"], path: "Tests/SpoolFaultKit"),
+        .testTarget(
+            name: "PowerCutTests",
+            dependencies: [
+                "SpoolCore", "SpoolFaultKit", "SpoolQueue", "SpoolSQLite", "SpoolTestKit",
+            ]),
         .testTarget(
             name: "SpoolSenderTests",
             dependencies: [
@@ -111,16 +122,23 @@ let package = Package(
         .testTarget(
             name: "SpoolServiceTests",
             dependencies: [
-                "SpoolCore", "SpoolService", "SpoolServer", "SpoolTestKit", .nio("NIOCore"),
-                .nio("NIOHTTP1"), .nio("NIOPosix"), .product(name: "Logging", package: "swift-log"),
+                "SpoolCore", "SpoolQueue", "SpoolService", "SpoolServer", "SpoolTestKit",
+                .nio("NIOCore"), .nio("NIOHTTP1"), .nio("NIOPosix"),
+                .product(name: "Logging", package: "swift-log"),
             ]),
+        // The real queue and the real sender on virtual time.
+        .testTarget(
+            name: "SimulationTests",
+            dependencies: [
+                "SpoolCore", "SpoolQueue", "SpoolSQLite", "SpoolSender", "SpoolTestKit",
+            ], exclude: ["seeds.txt"]),
         .testTarget(name: "TidyTests"),
     ],
     swiftLanguageModes: [.v6]
 )
 
 // Applied to every target of ours, so that no module can opt out of the house settings.
-for target in package.targets where target.type != .system && target.name != "CLinux" {
+for target in package.targets where target.type != .system && !target.name.hasPrefix("C") {
     target.swiftSettings =
         (target.swiftSettings ?? []) + [
             .enableUpcomingFeature("ExistentialAny"),

@@ -18,14 +18,18 @@ public final class Connection {
     let handle: OpaquePointer
 
     /// Opens `path`. The file itself is created at the first write, with the process's umask.
-    public init(path: String, access: Access = .readWrite) throws(SQLiteError) {
+    ///
+    /// - Parameter vfs: the name of the VFS to use (sqlite.org/vfs.html); nil for the system's own.
+    public init(
+        path: String, access: Access = .readWrite, vfs: String? = nil
+    ) throws(SQLiteError) {
         var handle: OpaquePointer?
         let flags =
             switch access {
             case .readWrite: SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX
             case .query: SQLITE_OPEN_READONLY | SQLITE_OPEN_NOMUTEX
             }
-        let code = sqlite3_open_v2(path, &handle, flags, nil)
+        let code = sqlite3_open_v2(path, &handle, flags, vfs)
         guard code == SQLITE_OK, let handle else {
             let words = handle.map { String(cString: sqlite3_errmsg($0)) } ?? "out of memory"
             sqlite3_close_v2(handle)

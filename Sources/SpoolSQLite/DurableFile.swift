@@ -53,10 +53,12 @@ public enum DurableFile {
     ///   (sqlite.org/wal.html), so a commit that returned survives a power cut. Both are read back.
     ///
     /// A crash between two migrations leaves the file at the version of the last whole one.
+    /// What a recovery finds in the log may never have been synced, see ``LogFile``; so it is synced first.
     public static func open(
-        path: String, applicationID: Int32, migrations: [Migration]
+        path: String, applicationID: Int32, migrations: [Migration], vfs: String? = nil
     ) throws -> Connection {
-        let connection = try Connection(path: path)
+        try LogFile.settle(path: path + "-wal", vfs: vfs)
+        let connection = try Connection(path: path, vfs: vfs)
         try connection.execute("PRAGMA page_size = 8192; PRAGMA auto_vacuum = INCREMENTAL")
         try set("journal_mode", to: "WAL", reading: "wal", on: connection)
         try set("synchronous", to: "FULL", reading: "2", on: connection)

@@ -4,7 +4,8 @@ import Synchronization
 ///
 /// All calls come on the committer's thread. When anything throws, the state is thrown away whole and
 /// made anew from the file: memory and disk can then never disagree, and a commit that failed with an
-/// I/O error is never retried on the same connection.
+/// I/O error is never retried on the same connection. Such a commit may be on the disk nevertheless; who
+/// asked for it is told no, and must be able to bear that.
 public protocol GroupState: AnyObject, SendableMetatype {
     /// Opens a transaction.
     func begin() throws
@@ -13,15 +14,19 @@ public protocol GroupState: AnyObject, SendableMetatype {
     /// Work that nobody waits for, done in small steps between groups: pruning, waking, shrinking. Returns
     /// whether more is left. Opens and commits its own transaction.
     func upkeep() throws -> Bool
-    /// Called when a group's answers have been given, and after a step of upkeep.
+    /// Called when a group's answers have been given, after a step of upkeep, and when the state was
+    /// made anew.
     func rest()
 }
 
 /// A thread that owns a database and commits in groups.
 ///
 /// Whatever arrived while the last commit ran goes into the next one: under load a commit's cost is
-/// shared, when idle nobody waits for company. There is no timer. An answer is given only after the
-/// commit that holds its work.
+/// shared, when idle nobody waits for company. An answer is given only after the commit that holds its
+/// work.
+///
+/// A disk that refuses is a state, not an end: every group is answered with a refusal, the state is opened
+/// again by and by (``ReopenPause``), also when nobody asks, and work goes on as soon as that succeeds.
 public final class GroupCommitter<State: GroupState>: Sendable {
     /// Work on the state. Returns what to do once it is durable.
     public typealias Work = @Sendable (State) throws -> @Sendable () -> Void
@@ -31,6 +36,8 @@ public final class GroupCommitter<State: GroupState>: Sendable {
         let fail: @Sendable (GroupFailure) -> Void
         /// When it came, if it may be taken back; nil if it must run.
         let withdrawableSince: ContinuousClock.Instant?
+        /// Whether it waits until the disk is in order again.
+        let isPatient: Bool
     }
 
     private struct Mailbox: Sendable {
@@ -81,14 +88,16 @@ public final class GroupCommitter<State: GroupState>: Sendable {
     ///
     /// - Parameters:
     ///   - withdrawable: whether ``withdraw(waitingSince:)`` may take it back before it starts.
+    ///   - patient: whether it is tried again after a failure, in a group of its own, until it succeeds or
+    ///     the committer stops.
     ///   - fail: called instead of the work's own completion when nothing was committed.
     public func submit(
-        withdrawable: Bool = false, _ work: @escaping Work,
+        withdrawable: Bool = false, patient: Bool = false, _ work: @escaping Work,
         orElse fail: @escaping @Sendable (GroupFailure) -> Void
     ) {
         let job = Job(
             work: work, fail: fail,
-            withdrawableSince: withdrawable ? ContinuousClock.now : nil)
+            withdrawableSince: withdrawable ? ContinuousClock.now : nil, isPatient: patient)
         let (isAccepted, wasEmpty) = mailbox.withLock { mailbox in
             if mailbox.isStopping { return (false, false) }
             mailbox.jobs.append(job)
@@ -126,23 +135,44 @@ public final class GroupCommitter<State: GroupState>: Sendable {
 
     // MARK: On the thread
 
+    /// What the thread knows besides the state.
+    private struct Course {
+        /// When the state may be opened again, and what the failure was.
+        var reopening = ReopenPause(shortest: .milliseconds(100), longest: .seconds(5))
+        var trouble = ""
+        /// When upkeep may be tried again: its failures must not hold up the groups.
+        var upkeep = ReopenPause(shortest: .seconds(1), longest: .seconds(60))
+        var hasUpkeep = true
+        /// Work that waits for the disk.
+        var patient: [Job] = []
+    }
+
     /// Takes the state by reference, so that nobody else holds it when it is to be closed.
     private func run(_ state: inout State?) {
-        var hasUpkeep = true
+        var course = Course()
         while true {
             let (jobs, isStopping) = take()
-            if !jobs.isEmpty {
-                perform(jobs, on: &state)
-                hasUpkeep = true
+            course.patient += jobs.filter(\.isPatient)
+            let group = jobs.filter { !$0.isPatient }
+            if state == nil { reopen(&state, &course, isUrgent: isStopping) }
+            if state == nil {
+                for job in group { job.fail(.refused(course.trouble)) }
+                if isStopping { break }
+                if group.isEmpty { signal.wait(atMost: course.reopening.left(at: .now)) }
+            } else if !group.isEmpty {
+                perform(group, on: &state, &course)
+            } else if !course.patient.isEmpty {
+                performPatient(on: &state, &course)
             } else if isStopping {
                 break
-            } else if hasUpkeep, state != nil {
-                hasUpkeep = keepUp(&state)
+            } else if course.hasUpkeep {
+                keepUp(&state, &course)
             } else {
                 signal.wait()
             }
         }
         state = nil
+        for job in course.patient { job.fail(.stopped) }
         let waiting = mailbox.withLock { mailbox in
             mailbox.hasStopped = true
             defer { mailbox.whenStopped = [] }
@@ -158,35 +188,71 @@ public final class GroupCommitter<State: GroupState>: Sendable {
         }
     }
 
-    private func perform(_ jobs: [Job], on state: inout State?) {
+    private func reopen(_ state: inout State?, _ course: inout Course, isUrgent: Bool) {
+        guard isUrgent || course.reopening.isOver(at: .now) else { return }
+        do {
+            state = try open()
+            course.hasUpkeep = true
+            state?.rest()
+        } catch {
+            failed(error, &state, &course)
+        }
+    }
+
+    private func perform(_ jobs: [Job], on state: inout State?, _ course: inout Course) {
         var completions: [@Sendable () -> Void] = []
         completions.reserveCapacity(jobs.count)
         do {
-            let current = try state ?? open()
-            state = current
-            try current.begin()
-            for job in jobs { completions.append(try job.work(current)) }
-            try current.commit()
+            try state?.begin()
+            for job in jobs {
+                // Safety: the caller has seen that there is a state.
+                completions.append(try job.work(state!))
+            }
+            try state?.commit()
         } catch {
-            state = nil
-            report(error)
-            for job in jobs { job.fail(.refused("\(error)")) }
+            failed(error, &state, &course)
+            for job in jobs {
+                if job.isPatient {
+                    course.patient.append(job)
+                } else {
+                    job.fail(.refused(course.trouble))
+                }
+            }
             return
         }
+        course.reopening.reset()
+        course.hasUpkeep = true
         for completion in completions { completion() }
         state?.rest()
     }
 
-    private func keepUp(_ state: inout State?) -> Bool {
+    private func performPatient(on state: inout State?, _ course: inout Course) {
+        let jobs = course.patient
+        course.patient = []
+        perform(jobs, on: &state, &course)
+    }
+
+    private func keepUp(_ state: inout State?, _ course: inout Course) {
+        guard course.upkeep.isOver(at: .now) else {
+            return signal.wait(atMost: course.upkeep.left(at: .now))
+        }
         do {
-            let hasMore = try state?.upkeep() ?? false
+            course.hasUpkeep = try state?.upkeep() ?? false
+            course.upkeep.reset()
             state?.rest()
-            return hasMore
         } catch {
+            course.upkeep.begin(at: .now)
             state = nil
             report(error)
-            return false
         }
+    }
+
+    /// The state is not to be trusted any more: closes it, and lets some time pass before the next one.
+    private func failed(_ error: any Error, _ state: inout State?, _ course: inout Course) {
+        state = nil
+        course.trouble = "\(error)"
+        course.reopening.begin(at: .now)
+        report(error)
     }
 }
 

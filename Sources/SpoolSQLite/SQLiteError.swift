@@ -25,6 +25,21 @@ public struct SQLiteError: Error, Sendable, CustomStringConvertible {
     /// Whether the disk is full (`SQLITE_FULL`).
     public var isDiskFull: Bool { primaryCode == SQLITE_FULL }
 
+    /// Whether the file's content is to blame (`SQLITE_CORRUPT`, `SQLITE_NOTADB`).
+    public var isCorruption: Bool { primaryCode == SQLITE_CORRUPT || primaryCode == SQLITE_NOTADB }
+
+    /// Whether the disk or the circumstances are to blame, and not the file's content: no space, an I/O
+    /// error, no permission, no memory, a file held by another.
+    public var isOfTheDisk: Bool {
+        [
+            SQLITE_FULL, SQLITE_IOERR, SQLITE_READONLY, SQLITE_CANTOPEN, SQLITE_NOMEM, SQLITE_BUSY,
+            SQLITE_LOCKED, SQLITE_PERM, SQLITE_INTERRUPT, SQLITE_PROTOCOL,
+        ].contains(primaryCode)
+    }
+
+    /// Whether a row was refused by the table's own rules (`SQLITE_CONSTRAINT`).
+    public var isConstraint: Bool { primaryCode == SQLITE_CONSTRAINT }
+
     /// SQLite's words, its code, and the statement that failed; never a bound value.
     public var description: String {
         "SQLite refused \(action): \(message) (code \(code))"

@@ -57,6 +57,11 @@ public final class Statement {
         check(shim_bind_blob_static(handle, index, bytes.baseAddress, Int32(bytes.count)), index)
     }
 
+    /// Binds a column of another statement's row, whatever its type.
+    public func bind(_ index: Int32, from row: Statement, column: Int32) {
+        check(sqlite3_bind_value(handle, index, sqlite3_column_value(row.handle, column)), index)
+    }
+
     private func check(_ code: Int32, _ index: Int32) {
         // Safety: binding fails only for a wrong index, a running statement, or a value over 1 GB: all ours.
         precondition(code == SQLITE_OK, "binding value \(index) failed with code \(code)")

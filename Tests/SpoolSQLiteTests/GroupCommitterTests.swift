@@ -115,4 +115,57 @@ struct GroupCommitterTests {
         committer.submit({ _ in {} }, orElse: { _ in refused.signal() })
         refused.wait()
     }
+
+    @Test("patient work waits until the state opens again, and is failed only by a stop")
+    func patience() throws {
+        let isBroken = Mutex(false)
+        let committer = try GroupCommitter(name: "test", report: { _ in }) { () -> Counter in
+            if isBroken.withLock({ $0 }) { throw Refusal() }
+            return Counter()
+        }
+        let (failed, done) = (Latch(), Latch())
+        isBroken.withLock { $0 = true }
+        committer.submit({ _ in throw Refusal() }, orElse: { _ in failed.signal() })
+        failed.wait()
+        committer.submit(
+            patient: true, { _ in { done.signal() } },
+            orElse: { _ in Issue.record("patient work was failed") })
+        committer.submit({ _ in {} }, orElse: { _ in failed.signal() })
+        failed.wait()
+        isBroken.withLock { $0 = false }
+        done.wait()
+        isBroken.withLock { $0 = true }
+        committer.submit({ _ in throw Refusal() }, orElse: { _ in failed.signal() })
+        failed.wait()
+        let stopped = Latch()
+        committer.submit(patient: true, { _ in {} }, orElse: { _ in failed.signal() })
+        committer.stop { stopped.signal() }
+        failed.wait()
+        stopped.wait()
+    }
+
+    /// Upkeep that fails; groups that do not.
+    private final class Careless: GroupState {
+        func begin() {}
+        func commit() {}
+        func upkeep() throws -> Bool { throw Refusal() }
+    }
+
+    @Test("upkeep that keeps failing is left alone ever longer, and holds up no group")
+    func failingUpkeep() throws {
+        let reports = Mutex(0)
+        let committer = try GroupCommitter(
+            name: "test", report: { _ in reports.withLock { $0 += 1 } }
+        ) { Careless() }
+        let done = Latch()
+        let start = ContinuousClock.now
+        for _ in 0..<200 {
+            committer.submit(
+                { _ in { done.signal() } }, orElse: { _ in Issue.record("a group was refused") })
+            done.wait()
+        }
+        // At once, and then after 1 s, 2 s …: each report is one try, however long this took.
+        let bound = 3 + Int((ContinuousClock.now - start) / .seconds(1))
+        #expect(reports.withLock { $0 } <= bound)
+    }
 }

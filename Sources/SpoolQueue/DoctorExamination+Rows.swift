@@ -1,0 +1,76 @@
+internal import SpoolCore
+internal import SpoolSQLite
+
+/// What SQL cannot look into: lists of sequences and causes, ids, and what is waited for.
+extension Examination {
+    mutating func examineLeases() throws {
+        let find = try connection.prepare("SELECT 1 FROM event WHERE sequence = ? AND hold = 0")
+        let rows = try connection.prepare("SELECT id, events FROM lease")
+        var owners: [EventSequence: Int64] = [:]
+        while try rows.step() {
+            let id = rows.integer(0)
+            for sequence in rows.blob(1, SequenceList.decode) {
+                if let other = owners.updateValue(id, forKey: sequence) {
+                    note("leases", "event \(sequence.rawValue) is in leases \(other) and \(id)")
+                }
+                find.bind(1, sequence.rawValue)
+                let isThere = try find.step()
+                find.reset()
+                if !isThere {
+                    note(
+                        "leases", "lease \(id) names event \(sequence.rawValue), which is not ready"
+                    )
+                }
+            }
+        }
+    }
+
+    mutating func examineCauses() throws {
+        for table in ["event", "dead"] {
+            let rows = try connection.prepare(
+                "SELECT sequence, causes FROM \(table) WHERE causes IS NOT NULL")
+            while try rows.step() {
+                if (try? rows.blob(1, CauseList.decode)) == nil {
+                    note("causes", "event \(rows.integer(0)) of \(table) names no known cause")
+                }
+            }
+        }
+    }
+
+    mutating func examineIdentities() throws {
+        let rows = try connection.prepare("SELECT id, block, count, entries, digests FROM identity")
+        while try rows.step() {
+            let entries = rows.blob(3) {
+                SpoolStore.entries($0, digests: nil, block: rows.integer(1))
+            }
+            let size = entries.reduce(0) { $0 + 11 + $1.id.utf8.count }
+            let digests = rows.blob(4) { $0.count }
+            let isWhole = entries.count == Int(rows.integer(2)) && size == rows.blob(3) { $0.count }
+            if !isWhole || ![0, entries.count * 16].contains(digests) {
+                note("ids", "row \(rows.integer(0)) of identity does not decode")
+            }
+        }
+    }
+
+    /// A name that is waited for should be carried by something in the queue. A start wakes the others.
+    mutating func examineWaits() throws {
+        let waits = try connection.integer(
+            """
+            SELECT count(*) FROM event WHERE waits_on IS NOT NULL AND not_before IS NULL
+            AND waits_on NOT IN (SELECT reference FROM event WHERE reference IS NOT NULL)
+            """)
+        guard let waits, waits > 0 else { return }
+        let projects = try connection.integer(
+            "SELECT count(*) FROM event WHERE flags & \(EventFlag.holdsProvisionalID)")
+        if waits > projects ?? 0 {
+            report.findings.append(
+                .warning(
+                    "waits", "\(waits) events wait for a name that nothing in the queue has",
+                    "A restart wakes them"))
+        }
+    }
+
+    private mutating func note(_ check: String, _ words: String) {
+        if report.findings.count < 200 { report.findings.append(.damage(check, words)) }
+    }
+}

@@ -1,0 +1,198 @@
+internal import SpoolCore
+internal import SpoolSQLite
+
+/// The questions an examination asks, over one connection that reads only.
+struct Examination {
+    let connection: Connection
+    var report: DoctorReport
+
+    init(_ connection: Connection, _ report: DoctorReport) {
+        self.connection = connection
+        self.report = report
+    }
+
+    // MARK: Whose file it is
+
+    /// Whether the tables are there that this version of the program knows. Throws `DurableFileError` for a
+    /// newer file, or one of another program; what contradicts itself is a finding.
+    mutating func isUsable() throws -> Bool {
+        let latest = QueueSchema.migrations.count
+        let version = Int(try connection.integer("PRAGMA user_version") ?? 0)
+        let owner = try connection.integer("PRAGMA application_id") ?? 0
+        let shape = try SpoolShape(of: connection)
+        report.version = version
+        if shape.tables.isEmpty, version == 0, owner == 0 { return false }
+        let known = try (1...latest).last { try SpoolShape(version: $0) == shape }
+        if known == nil {
+            if owner != Int64(QueueSchema.applicationID), !shape.isSpool {
+                throw DurableFileError.foreign(path: connection.path, applicationID: owner)
+            }
+            if version > latest, shape.isSpool {
+                throw DurableFileError.newer(path: connection.path, found: version, known: latest)
+            }
+            report.findings.append(
+                .damage("schema", "the tables are not those of version \(version)"))
+            return false
+        }
+        if owner != Int64(QueueSchema.applicationID) || version != known {
+            report.findings.append(
+                .damage(
+                    "header",
+                    "it names version \(version) and program \(owner), the tables are of version \(known ?? 0)"
+                ))
+            return false
+        }
+        if version < latest {
+            report.findings.append(
+                .warning(
+                    "schema", "it is of version \(version), this program writes version \(latest)",
+                    "The next start brings it up to date"))
+        }
+        return true
+    }
+
+    // MARK: What it says
+
+    mutating func run() throws {
+        try measure()
+        try ask("pages", "PRAGMA integrity_check(20)") { $0 == "ok" ? nil : $0 }
+        guard !report.isDamaged else { return }
+        try ask("references", Self.foreignKeys) { $0 }
+        guard report.version == QueueSchema.migrations.count else { return }
+        for (check, sql) in Self.questions { try ask(check, sql) { $0 } }
+        try examineLeases()
+        try examineCauses()
+        try examineIdentities()
+        try examineWaits()
+        report.findings.sort { $0.severity == .damage && $1.severity != .damage }
+    }
+
+    private mutating func measure() throws {
+        let page = try connection.integer("PRAGMA page_size") ?? 0
+        report.databaseBytes = page * (try connection.integer("PRAGMA page_count") ?? 0)
+        report.freeBytes = page * (try connection.integer("PRAGMA freelist_count") ?? 0)
+        report.events = try connection.integer("SELECT count(*) FROM event") ?? 0
+        report.deadLetters = try connection.integer("SELECT count(*) FROM dead") ?? 0
+        report.leases = try connection.integer("SELECT count(*) FROM lease") ?? 0
+    }
+
+    /// Every row of the answer whose text is not nil is a finding; at most twenty a question.
+    private mutating func ask(
+        _ check: String, _ sql: String, _ words: (String) -> String?
+    ) throws {
+        let rows = try connection.prepare(sql)
+        var count = 0
+        while count < 20, try rows.step() {
+            guard let found = words(rows.text(0)) else { continue }
+            report.findings.append(.damage(check, found))
+            count += 1
+        }
+        rows.reset()
+    }
+
+    private static let foreignKeys = """
+        SELECT 'row ' || coalesce(rowid, '?') || ' of ' || "table" || ' names a missing ' || parent
+        FROM pragma_foreign_key_check
+        """
+
+    private static let questions = [
+        (
+            "ledger",
+            """
+            SELECT 'accepted ' || accepted || ' is not the sum of held ' || held || ', delivered '
+            || delivered || ', dead ' || dead || ' and discarded ' || discarded FROM ledger
+            WHERE accepted <> held + delivered + dead + discarded
+            """
+        ),
+        ("ledger", counted("held", "SELECT count(*) FROM event")),
+        ("ledger", counted("dead", "SELECT count(*) FROM dead")),
+        ("ledger", counted("payload_bytes", "SELECT coalesce(sum(length(body)), 0) FROM event")),
+        (
+            "ledger",
+            counted(
+                "dead_bytes",
+                """
+                SELECT coalesce(sum(length(body) + \(Limits.eventOverheadBytes)), 0) FROM dead
+                """)
+        ),
+        (
+            "lanes",
+            """
+            SELECT 'lane ' || id || ' says ' || payload_bytes || ' bytes, its events have ' || sum
+            FROM (SELECT id, payload_bytes, (SELECT coalesce(sum(length(body)), 0) FROM event
+            WHERE event.lane = lane.id) AS sum FROM lane) WHERE payload_bytes <> sum
+            """
+        ),
+        (
+            "lanes",
+            """
+            SELECT 'event ' || sequence || ' of kind ' || kind || ' is in a lane of operation '
+            || operation FROM event JOIN lane ON lane.id = event.lane WHERE NOT \(fits)
+            """
+        ),
+        (
+            "sequences",
+            """
+            SELECT 'the next sequence is ' || next_sequence || ', ' || seen || ' is given already'
+            FROM (SELECT next_sequence, max(
+            (SELECT coalesce(max(sequence), 0) FROM event),
+            (SELECT coalesce(max(sequence), 0) FROM dead),
+            (SELECT coalesce(max(sequence), 0) FROM session),
+            (SELECT coalesce(max(sequence), 0) FROM deleted)) AS seen FROM spool)
+            WHERE next_sequence <= seen
+            """
+        ),
+        (
+            "sequences",
+            "SELECT 'event ' || sequence || ' is dead, too' FROM event JOIN dead USING (sequence)"
+        ),
+        ("spool", "SELECT 'the table `spool` is empty' WHERE NOT EXISTS (SELECT 1 FROM spool)"),
+        ("ledger", "SELECT 'the table `ledger` is empty' WHERE NOT EXISTS (SELECT 1 FROM ledger)"),
+    ]
+
+    private static func counted(_ column: String, _ sql: String) -> String {
+        """
+        SELECT '\(column) is ' || \(column) || ', counted are ' || counted
+        FROM (SELECT \(column), (\(sql)) AS counted FROM ledger) WHERE \(column) <> counted
+        """
+    }
+
+    /// Whether an event's kind may travel by its lane's operation, as SQL.
+    static let fits = """
+        (CASE kind WHEN 1 THEN operation = 36 WHEN 2 THEN operation IN (37, 38)
+        WHEN 3 THEN operation = 32 WHEN 4 THEN operation = 58 WHEN 5 THEN operation = 24
+        ELSE operation = 25 END)
+        """
+}
+
+/// Which tables a file has, and which columns those have.
+struct SpoolShape: Equatable {
+    let tables: [String: [String]]
+
+    /// The shape of a file.
+    init(of connection: Connection) throws {
+        let rows = try connection.prepare(
+            "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite_%'")
+        var tables: [String: [String]] = [:]
+        while try rows.step() {
+            let columns = try connection.prepare("SELECT name FROM pragma_table_info(?)")
+            columns.bind(1, rows.text(0))
+            var names: [String] = []
+            while try columns.step() { names.append(columns.text(0)) }
+            tables[rows.text(0)] = names
+        }
+        self.tables = tables
+    }
+
+    /// The shape that a version of the program gives its files.
+    init(version: Int) throws {
+        let model = try Connection(path: ":memory:")
+        for migration in QueueSchema.migrations.prefix(version) { try model.execute(migration.sql) }
+        try self.init(of: model)
+    }
+
+    /// Whether the tables are there that every version has.
+    var isSpool: Bool {
+        ["spool", "ledger", "event", "lease", "dead"].allSatisfy { tables[$0] != nil }
+    }
+}

@@ -1,0 +1,79 @@
+internal import SpoolCore
+internal import SpoolSQLite
+
+/// Whether a row of a damaged table still makes sense, beyond what the table's own checks say.
+struct SalvageRow {
+    private let table: String
+    private let places: [String: Int32]
+
+    /// - Parameter columns: as they follow the row's number.
+    init(table: String, columns: [String]) {
+        self.table = table
+        var places: [String: Int32] = [:]
+        for (index, name) in columns.enumerated() { places[name] = Int32(index + 1) }
+        self.places = places
+    }
+
+    func isSound(_ row: Statement) -> Bool {
+        switch table {
+        case "event", "dead": isEvent(row)
+        case "identity": isIdentity(row)
+        default: true
+        }
+    }
+
+    private func isEvent(_ row: Statement) -> Bool {
+        guard let sequence = places["sequence"], let kind = places["kind"],
+            let causes = places["causes"], let body = places["body"],
+            (1...EventSequence.max.rawValue).contains(row.integer(sequence)),
+            EventKind(rawValue: Int(row.integer(kind))) != nil
+        else { return false }
+        if !row.isNull(causes), (try? row.blob(causes, CauseList.decode)) == nil { return false }
+        return row.blob(body) { (try? JSONScanner.validate($0)) != nil }
+    }
+
+    private func isIdentity(_ row: Statement) -> Bool {
+        guard let block = places["block"], let count = places["count"],
+            let list = places["entries"]
+        else { return false }
+        let entries = row.blob(list) {
+            SpoolStore.entries($0, digests: nil, block: row.integer(block))
+        }
+        let size = entries.reduce(0) { $0 + 11 + $1.id.utf8.count }
+        return entries.count == Int(row.integer(count)) && size == row.blob(list) { $0.count }
+    }
+}
+
+/// Puts the sound rows of a table into the fresh file, in transactions of a bounded number of them.
+final class SalvageCopy {
+    private let target: Connection
+    private let insert: Statement
+    private let check: SalvageRow
+    private let columnCount: Int32
+    private var count = 0
+
+    init(to target: Connection, table: String, columns: [String]) throws {
+        self.target = target
+        let places = columns.map { _ in "?" }.joined(separator: ", ")
+        insert = try target.prepare(
+            """
+            INSERT OR IGNORE INTO \(table) (\(columns.joined(separator: ", "))) VALUES (\(places))
+            """)
+        check = SalvageRow(table: table, columns: columns)
+        columnCount = Int32(columns.count)
+    }
+
+    /// Takes a row: its number, then the columns.
+    func take(_ row: Statement) throws {
+        guard check.isSound(row) else { return }
+        for place in 1...columnCount { insert.bind(place, from: row, column: place) }
+        do {
+            _ = try insert.step()
+        } catch {
+            if error.isConstraint { return }
+            throw error
+        }
+        count += 1
+        if count % Limits.rowsPerStepMax == 0 { try target.execute("COMMIT; BEGIN IMMEDIATE") }
+    }
+}
