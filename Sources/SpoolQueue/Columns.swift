@@ -23,18 +23,23 @@ enum CauseList {
         return bytes
     }
 
-    static func decode(_ bytes: UnsafeRawBufferPointer) -> [Cause] {
-        precondition(bytes.count % 9 == 0, "a cause list of \(bytes.count) bytes")
-        return stride(from: 0, to: bytes.count, by: 9).map { start in
+    /// Throws ``QueueError/damaged(_:_:)`` for what is no such list.
+    static func decode(_ bytes: UnsafeRawBufferPointer) throws -> [Cause] {
+        guard bytes.count % 9 == 0 else { throw damage("\(bytes.count) bytes") }
+        return try stride(from: 0, to: bytes.count, by: 9).map { start in
             let value = bytes.integer(at: start + 1)
             switch bytes[start] {
             case referenceTag: return .reference(ReferenceKey(rawValue: value))
             case eventTag: return .event(EventSequence(rawValue: value))
             case sessionTag: return .session(EventSequence(rawValue: value))
             case projectTag: return .project(EventSequence(rawValue: value))
-            default: preconditionFailure("a cause with the tag \(bytes[start])")
+            default: throw damage("the tag \(bytes[start])")
             }
         }
+    }
+
+    private static func damage(_ what: String) -> QueueError {
+        .damaged("the table `event`", "a list of causes has \(what)")
     }
 }
 
@@ -48,7 +53,7 @@ enum SequenceList {
     }
 
     static func decode(_ bytes: UnsafeRawBufferPointer) -> [EventSequence] {
-        stride(from: 0, to: bytes.count, by: 8).map {
+        stride(from: 0, to: bytes.count & ~7, by: 8).map {
             EventSequence(rawValue: bytes.integer(at: $0))
         }
     }

@@ -10,11 +10,11 @@ internal import Synchronization
 public final class EventQueue: EventSink, EventSource, EventLookup, Sendable {
     /// Mints ids and keys for this spool.
     public let identity: SpoolIdentity
-    private let committer: GroupCommitter<SpoolStore>
+    let committer: GroupCommitter<SpoolStore>
     private let lock: SpoolLock
     private let doorbell: Doorbell
     private let watchNumber = Atomic<UInt64>(0)
-    private let watches: WatchHolder
+    private let opening: SpoolOpening
 
     /// Opens the spool in a directory this process holds, creating it when there is none.
     ///
@@ -24,32 +24,45 @@ public final class EventQueue: EventSink, EventSource, EventLookup, Sendable {
     ///   - clock: the wall clock.
     ///   - report: told of every refusal of the disk.
     /// - Throws: ``QueueError``, or what SQLite or the schema check said.
-    public init(
+    public convenience init(
         lock: SpoolLock, destination: String, settings: QueueSettings = QueueSettings(),
         clock: @escaping @Sendable () -> Timestamp,
         report: @escaping @Sendable (any Error) -> Void
+    ) throws {
+        try self.init(
+            lock: lock, destination: destination, settings: settings, clock: clock, report: report,
+            vfs: nil)
+    }
+
+    /// On a disk of the caller's choice: a VFS by its name.
+    init(
+        lock: SpoolLock, destination: String, settings: QueueSettings,
+        clock: @escaping @Sendable () -> Timestamp,
+        report: @escaping @Sendable (any Error) -> Void, vfs: String?
     ) throws {
         self.lock = lock
         let path = lock.directory + "/spool.db"
         try Self.createPrivately(path)
         let identity = Mutex<SpoolIdentity?>(nil)
         let doorbell = Doorbell()
-        let holder = WatchHolder()
-        committer = try GroupCommitter(name: "loopspool-queue", report: report) {
-            let store = try SpoolStore(
-                path: path, destination: destination, settings: settings, clock: clock,
-                watches: holder.watches, ring: { doorbell.ring() })
+        let opening = SpoolOpening(
+            path: path, destination: destination, settings: settings, clock: clock,
+            report: report, ring: { doorbell.ring() }, vfs: vfs)
+        committer = try GroupCommitter(
+            name: "loopspool-queue", report: { opening.failed($0) }
+        ) {
+            let store = try opening.open()
             identity.withLock { $0 = store.identity }
             return store
         }
         // Safety: the committer's initialiser returns only after the store was opened.
         self.identity = identity.withLock { $0! }
         self.doorbell = doorbell
-        self.watches = holder
+        self.opening = opening
     }
 
     /// SQLite would create the file with the umask's mode; its siblings take the mode of the file.
-    private static func createPrivately(_ path: String) throws {
+    static func createPrivately(_ path: String) throws {
         let descriptor = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
         guard descriptor >= 0 else {
             throw QueueError.unusable(
@@ -95,30 +108,53 @@ public final class EventQueue: EventSink, EventSource, EventLookup, Sendable {
 
     /// Fills a batch and commits its lease; see ``EventSource/lease(_:_:)``.
     public func lease(_ wish: LeaseWish, _ done: @escaping @Sendable (LeaseAnswer) -> Void) {
-        committer.submit { store in
+        committer.submit { [opening] store in
             let answer = try store.lease(wish)
-            return { done(answer) }
+            return {
+                if case .batch(let lease) = answer { opening.leases.told(lease.id) }
+                done(answer)
+            }
         } orElse: { _ in
             done(.failing)
         }
     }
 
     /// Commits what became of a batch; see ``EventSource/settle(_:_:)``.
-    public func settle(_ settlement: Settlement, _ done: @escaping @Sendable (Bool) -> Void) {
-        committer.submit { store in
-            try store.settle(settlement)
-            return { done(true) }
+    public func settle(
+        _ settlement: Settlement, _ done: @escaping @Sendable (SettleOutcome) -> Void
+    ) {
+        committer.submit { [opening] store in
+            let rest = store.remainder(of: settlement)
+            let outcome = try rest.map { try store.settle($0) } ?? .committed
+            let isClosed = store.leases[settlement.lease] == nil
+            return {
+                if isClosed { opening.leases.closed(settlement.lease) }
+                done(outcome)
+            }
         } orElse: { _ in
-            done(false)
+            done(.failing)
+        }
+    }
+
+    /// Keeps the sender's notes; see ``EventSource/keep(notes:)``.
+    public func keep(notes: String) {
+        committer.submit { store in
+            try store.keep(notes: notes)
+            return {}
+        } orElse: { _ in
         }
     }
 
     /// Reads what a restart left open; see ``EventSource/recall(_:)``.
     public func recall(_ done: @escaping @Sendable (Recollection) -> Void) {
-        committer.submit { store in
+        committer.submit(patient: true) { [opening] store in
             let recollection = try store.recall()
-            return { done(recollection) }
+            return {
+                opening.leases.recalled(recollection.leases.map(\.id))
+                done(recollection)
+            }
         } orElse: { _ in
+            // The queue has stopped: nobody will act on it.
             done(
                 Recollection(
                     leases: [], answeredRoutes: [], deliveredReferences: [], calibration: .undecided
@@ -152,9 +188,9 @@ public final class EventQueue: EventSink, EventSource, EventLookup, Sendable {
     ) -> DeliveryWatch {
         let number = watchNumber.add(1, ordering: .relaxed).newValue
         let watch = DeliveryWatch(number: number)
-        committer.submit { store in
-            try store.watch(watch, sequences, done)
-            return {}
+        committer.submit { [opening] store in
+            let (missing, found) = try store.standing(of: sequences)
+            return { opening.watches.add(watch, missing: missing, found: found, done: done) }
         } orElse: { _ in
             done([:])
         }
@@ -166,7 +202,9 @@ public final class EventQueue: EventSink, EventSource, EventLookup, Sendable {
         committer.submit { store in
             store.watches.remove(watch)
             return {}
-        } orElse: { _ in
+        } orElse: { [opening] failure in
+            // On the committer's thread, as a failing disk's refusals are.
+            if case .refused = failure { opening.watches.remove(watch) }
         }
     }
 
@@ -182,57 +220,49 @@ public final class EventQueue: EventSink, EventSource, EventLookup, Sendable {
         }
     }
 
+    /// Forgets what repeats would be recognised by; see ``EventLookup/forgetRepeats(of:)``.
+    public func forgetRepeats(of ids: [String]) {
+        committer.submit { store in
+            try store.forgetRepeats(of: ids)
+            return {}
+        } orElse: { _ in
+        }
+    }
+
     // MARK: The operator
 
     /// The state of the spool in numbers; nil when the disk refuses or the queue is stopped.
-    public func report(_ done: @escaping @Sendable (QueueReport?) -> Void) {
+    ///
+    /// - Parameter lanes: those that something is to be said about.
+    public func report(
+        about lanes: Set<Int64> = [], _ done: @escaping @Sendable (QueueReport?) -> Void
+    ) {
         committer.submit { store in
-            let report = try store.report()
+            let report = try store.report(about: lanes)
             return { done(report) }
         } orElse: { _ in
             done(nil)
         }
     }
 
-    /// Puts every dead letter back into the queue, in the order of acceptance and in bounded steps; `done`
-    /// gets how many, or nil when the disk refused before the last step.
-    public func replayDead(_ done: @escaping @Sendable (Int?) -> Void) {
-        replay(after: nil, revived: 0, done)
-    }
-
-    private func replay(
-        after last: EventSequence?, revived: Int, _ done: @escaping @Sendable (Int?) -> Void
-    ) {
-        committer.submit { [self] store in
-            let step = try store.replay(after: last)
-            let total = revived + step.count
-            return {
-                if let last = step.last {
-                    self.replay(after: last, revived: total, done)
-                } else {
-                    done(total)
-                }
-            }
+    /// Calls back once the queue's thread has taken the next step, whether its disk obeys or not.
+    public func ping(_ done: @escaping @Sendable () -> Void) {
+        committer.submit { _ in
+            done
         } orElse: { _ in
-            done(nil)
+            done()
         }
     }
 
     /// Commits what was submitted, closes the file, and lets go of the spool.
     public func stop() async {
         await withCheckedContinuation { done in
-            committer.stop { [watches] in
-                watches.watches.giveUp()
+            committer.stop { [opening] in
+                opening.watches.giveUp()
                 done.resume()
             }
         }
     }
-}
-
-/// Carries the watches from one store to the next.
-// Safety: touched on the committer's thread alone, where stores live and `stop` calls back.
-private final class WatchHolder: @unchecked Sendable {
-    let watches = DeliveryWatches()
 }
 
 /// Tells the sender, once, that there is something to lease.

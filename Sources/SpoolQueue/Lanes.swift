@@ -5,6 +5,8 @@ struct Lane {
     let id: Int64
     let route: Route
     let project: Int64
+    /// Body bytes of its events, as the ledger counts them.
+    var payloadBytes: Int64 = 0
     /// Ready events not leased.
     var readyCount = 0
     /// Everything at or below it is leased, held, or gone: where the next look begins.
@@ -19,8 +21,14 @@ struct Lanes {
     private var since: [Route: Timestamp] = [:]
     /// Which operation's turn it is: an index into `Route.allCases`.
     private var turn = 0
-    /// Lanes that give nothing now. Their events do not count as ready.
+    /// Lanes and operations that give nothing now. The events of such lanes do not count as ready.
     private(set) var parked: Set<Int64> = []
+    private(set) var parkedRoutes: Set<Route> = []
+    /// The lane that was tried last, by which probes go round.
+    private var triedLast: Int64 = 0
+    /// Body bytes of the events of each project, and lanes whose bytes are not written down yet.
+    private var projectBytes: [Int64: Int64] = [:]
+    private(set) var unwritten: Set<Int64> = []
 
     subscript(id: Int64) -> Lane {
         // Safety: events carry only ids of the lane table, all of which are loaded.
@@ -30,7 +38,31 @@ struct Lanes {
     mutating func add(_ lane: Lane) {
         precondition(all[lane.id] == nil, "lane \(lane.id) is known already")
         all[lane.id] = lane
+        projectBytes[lane.project, default: 0] += lane.payloadBytes
     }
+
+    // MARK: What they weigh
+
+    /// Bytes of an event came, or left where negative.
+    mutating func weigh(_ id: Int64, _ bytes: Int) {
+        let lane = self[id]
+        let total = lane.payloadBytes + Int64(bytes)
+        precondition(total >= 0, "lane \(id) weighs \(total) bytes")
+        all[id]!.payloadBytes = total
+        projectBytes[lane.project, default: 0] += Int64(bytes)
+        unwritten.insert(id)
+    }
+
+    /// Projects that have a lane.
+    var projectCount: Int { projectBytes.count }
+
+    /// Body bytes of a project's events.
+    func payloadBytes(ofProject project: Int64) -> Int64 { projectBytes[project, default: 0] }
+
+    /// What the lanes weigh is written down.
+    mutating func wrote() { unwritten.removeAll(keepingCapacity: true) }
+
+    // MARK: What is ready
 
     /// `count` more events of the lane are ready, the first of them at or after `sequence`.
     mutating func ready(_ id: Int64, _ count: Int, from sequence: EventSequence, at now: Timestamp)
@@ -62,8 +94,9 @@ struct Lanes {
         all[id]!.cursor = 0
     }
 
-    /// Changes which lanes give nothing.
-    mutating func park(_ lanes: Set<Int64>, at now: Timestamp) {
+    /// Changes which lanes and operations give nothing.
+    mutating func park(_ lanes: Set<Int64>, _ routes: Set<Route>, at now: Timestamp) {
+        parkedRoutes = routes
         guard lanes != parked else { return }
         let freed = parked.subtracting(lanes)
         for id in lanes.subtracting(parked) {
@@ -85,7 +118,7 @@ struct Lanes {
     /// company long enough; nil when nothing is ready.
     func due(_ route: Route, _ wish: LeaseWish) -> Timestamp? {
         let count = totals[route, default: 0]
-        guard count > 0 else { return nil }
+        guard count > 0, !parkedRoutes.contains(route) else { return nil }
         let isFull = count >= (route.takesArray ? wish.eventsMax : 1)
         if isFull || wish.isProbe { return Timestamp(milliseconds: 0) }
         return since[route].map { $0 + wish.linger }
@@ -104,6 +137,11 @@ struct Lanes {
         since[route] = now
     }
 
+    /// The clock was set: batches that are filling wait as long as they would have.
+    mutating func shift(by jump: Duration) {
+        for route in since.keys { since[route] = since[route].map { $0 + jump } }
+    }
+
     /// Takes the next lane of an operation that has something ready and is not parked.
     mutating func takeNext(_ route: Route) -> Int64? {
         while let id = rotations[route]?.takeNext() {
@@ -111,6 +149,25 @@ struct Lanes {
         }
         return nil
     }
+
+    /// The lanes of a scope that have something ready, whose turn it is to be tried first.
+    func inTurn(_ scope: ProbeScope) -> [Int64] {
+        let lanes: [Lane] =
+            switch scope {
+            case .lanes(let ids): ids.compactMap { all[$0] }
+            case .route(let route):
+                all.values.filter { $0.route == route && !parked.contains($0.id) }
+            case .everywhere:
+                all.values.filter {
+                    !parked.contains($0.id) && !parkedRoutes.contains($0.route)
+                }
+            }
+        let ids = lanes.filter { $0.readyCount > 0 }.map(\.id).sorted()
+        return ids.filter { $0 > triedLast } + ids.filter { $0 <= triedLast }
+    }
+
+    /// The lane gave an event to try with.
+    mutating func tried(_ id: Int64) { triedLast = id }
 
     /// Puts a lane that still has something ready at the end of the turn.
     mutating func putBack(_ id: Int64) {

@@ -12,10 +12,14 @@ struct Ledger: Equatable {
     var discarded: Int64 = 0
     /// Body bytes of what is held.
     var payloadBytes: Int64 = 0
+    /// Body bytes of the dead letters, with ``Limits/eventOverheadBytes`` for each.
+    var deadBytes: Int64 = 0
 
     init(reading connection: Connection) throws {
         let row = try connection.prepare(
-            "SELECT accepted, held, delivered, dead, discarded, payload_bytes FROM ledger")
+            """
+            SELECT accepted, held, delivered, dead, discarded, payload_bytes, dead_bytes FROM ledger
+            """)
         guard try row.step() else {
             throw QueueError.damaged(connection.path, "the table `ledger` is empty")
         }
@@ -25,13 +29,13 @@ struct Ledger: Equatable {
         dead = row.integer(3)
         discarded = row.integer(4)
         payloadBytes = row.integer(5)
+        deadBytes = row.integer(6)
         row.reset()
     }
 
     func store(_ statement: Statement) throws {
-        for (index, value) in [accepted, held, delivered, dead, discarded, payloadBytes]
-            .enumerated()
-        {
+        let values = [accepted, held, delivered, dead, discarded, payloadBytes, deadBytes]
+        for (index, value) in values.enumerated() {
             statement.bind(Int32(index + 1), value)
         }
         try statement.run()

@@ -8,6 +8,7 @@ enum QueueSchema {
 
     static let migrations = [
         Migration(version: 1, sql: version1), Migration(version: 2, sql: version2),
+        Migration(version: 3, sql: version3),
     ]
 
     private static let version1 = """
@@ -188,5 +189,36 @@ enum QueueSchema {
         -- Events that name something by a provisional id: what they name is not forgotten.
         CREATE INDEX event_named ON event (sequence) WHERE flags & 2;
         CREATE INDEX dead_named ON dead (sequence) WHERE flags & 2;
+        """
+
+    /// What the sender notes, and what each part of the spool weighs.
+    private static let version3 = """
+        -- The sender's own notes: backoff, parks, smaller sizes. Opaque to the queue.
+        ALTER TABLE destination ADD COLUMN notes TEXT NOT NULL DEFAULT '';
+        -- Body bytes of a lane's events; their sum is payload_bytes of the ledger.
+        ALTER TABLE lane ADD COLUMN payload_bytes INTEGER NOT NULL DEFAULT 0
+            CHECK (payload_bytes >= 0);
+        UPDATE lane SET payload_bytes =
+            (SELECT coalesce(sum(length(body)), 0) FROM event WHERE event.lane = lane.id);
+        -- Body bytes of the dead letters, and 200 for each.
+        ALTER TABLE ledger ADD COLUMN dead_bytes INTEGER NOT NULL DEFAULT 0 CHECK (dead_bytes >= 0);
+        UPDATE ledger SET dead_bytes = (SELECT coalesce(sum(length(body) + 200), 0) FROM dead);
+        -- Why a log was discarded; whatever names it is discarded for the same reason.
+        ALTER TABLE deleted ADD COLUMN reason TEXT NOT NULL DEFAULT 'deleted';
+        -- Events accepted before this one that name the log by its reference; later ones mean another.
+        ALTER TABLE deleted ADD COLUMN until_sequence INTEGER NOT NULL DEFAULT 0;
+        -- The session that a log names by session_reference_id, while upstream's id is not known.
+        ALTER TABLE event ADD COLUMN session INTEGER;
+        UPDATE event SET session = sequence WHERE flags & 16;
+        CREATE INDEX event_session ON event (session) WHERE session IS NOT NULL;
+        ALTER TABLE dead ADD COLUMN session INTEGER;
+        UPDATE dead SET session = sequence WHERE flags & 16;
+        CREATE INDEX dead_session ON dead (session) WHERE session IS NOT NULL;
+        -- Logs and evaluation logs by name, and what died of a project.
+        DROP INDEX dead_log;
+        CREATE INDEX dead_log ON dead (reference) WHERE kind IN (1, 5);
+        CREATE INDEX dead_lane ON dead (lane) WHERE kind IN (1, 5);
+        -- What a list of dead letters is filtered by, without reading bodies.
+        CREATE INDEX dead_facts ON dead (sequence, lane, kind, reason, died_at);
         """
 }

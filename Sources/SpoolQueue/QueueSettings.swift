@@ -6,8 +6,20 @@ public struct QueueSettings: Sendable {
     public var bytesMax: Int64
     /// Free disk below which nothing is accepted.
     public var freeDiskBytesMin: Int64
+    /// Bytes of dead letters, ``Limits/eventOverheadBytes`` for each included.
+    public var deadBytesMax = Limits.deadBytesMax
+    /// What is done when there is no room for more of them.
+    public var deadOnFull = DeadOnFull.park
     /// Deliveries whose ids are kept.
     public var identitiesMax = Limits.identitiesMax
+    /// What is done when the spool is full.
+    public var onFull = OnFull.refuse
+    /// How old an event may grow unsent; nil: as old as it takes.
+    public var ageMax: Duration?
+    /// What is done with a log whose reference is known with other bytes.
+    public var duplicateReferences = DuplicateReferences.accept
+    /// The monotonic clock, by which the wall clock is judged.
+    public var instant: @Sendable () -> ContinuousClock.Instant = { .now }
     /// Reads the free bytes of the spool's file system; nil when that cannot be known.
     public var freeDiskBytes: @Sendable () -> Int64?
 

@@ -10,6 +10,8 @@ struct RecentReferences {
         let key: ReferenceKey
         let sequence: EventSequence
         let digest: Digest?
+        /// Upstream's id of it, as a key.
+        let id: ReferenceKey
         /// The number of the next older entry of the same name, which may have been overwritten; -1: none.
         fileprivate let older: Int
     }
@@ -19,6 +21,8 @@ struct RecentReferences {
     private var inserted = 0
     /// The number of the youngest entry of each name.
     private var youngest: [ReferenceKey: Int] = [:]
+    /// The number of the youngest entry with each of upstream's ids.
+    private var byID: [ReferenceKey: Int] = [:]
     private let capacity: Int
 
     init(capacity: Int) {
@@ -41,17 +45,27 @@ struct RecentReferences {
         return found
     }
 
-    mutating func insert(_ key: ReferenceKey, _ sequence: EventSequence, _ digest: Digest?) {
+    /// The log that upstream knows by an id.
+    func log(withID id: ReferenceKey) -> Entry? {
+        byID[id].map { ring[$0 % capacity] }
+    }
+
+    mutating func insert(
+        _ key: ReferenceKey, _ sequence: EventSequence, _ digest: Digest?, id: ReferenceKey
+    ) {
         let number = inserted
         inserted += 1
         if ring.count == capacity { forget(number - capacity) }
-        let entry = Entry(key: key, sequence: sequence, digest: digest, older: youngest[key] ?? -1)
+        let entry = Entry(
+            key: key, sequence: sequence, digest: digest, id: id, older: youngest[key] ?? -1)
         if ring.count < capacity { ring.append(entry) } else { ring[number % capacity] = entry }
         youngest[key] = number
+        byID[id] = number
     }
 
     private mutating func forget(_ number: Int) {
-        let key = ring[number % capacity].key
-        if youngest[key] == number { youngest[key] = nil }
+        let entry = ring[number % capacity]
+        if youngest[entry.key] == number { youngest[entry.key] = nil }
+        if byID[entry.id] == number { byID[entry.id] = nil }
     }
 }

@@ -6,9 +6,8 @@ internal import SpoolSQLite
 /// A crash before the commit leaves nothing, and the caller has no answer; after it, everything.
 extension SpoolStore {
     func append(_ submission: Submission) throws -> Result<Receipt, AppendRefusal> {
-        guard hasRoom(events: submission.events.count, bytes: submission.bytes.count) else {
-            return .failure(.full)
-        }
+        if let conflict = try conflict(in: submission) { return .failure(conflict) }
+        guard try makeRoom(for: submission) else { return .failure(.full) }
         let now = clock()
         let first = EventSequence(rawValue: nextSequence)
         let numbers = try submission.projects.map { try project($0) }
@@ -62,6 +61,7 @@ extension SpoolStore {
         let lane: Int64
         var reference: ReferenceKey?
         var target: EventSequence?
+        var session: EventSequence?
         var flags: Int64
     }
 
@@ -76,7 +76,7 @@ extension SpoolStore {
         var target: EventSequence?
         if draft.kind.isEffect {
             let log = try self.target(of: draft)
-            reference = reference ?? log.key
+            reference = log.key ?? reference
             project = project ?? log.project
             target = log.sequence
         } else if draft.kind == .session {
@@ -89,11 +89,12 @@ extension SpoolStore {
         if draft.holdsProvisionalID { flags |= EventFlag.holdsProvisionalID }
         if draft.namesLogByReference { flags |= EventFlag.namesLogByReference }
         if draft.kind.isLog, let reference, isQueued(reference) { flags |= EventFlag.sharesName }
-        if let name = draft.sessionReference, try openSession(name, at: sequence) {
-            flags |= EventFlag.namesSession
+        if draft.kind == .update, draft.route == .patchLogByReference, target == nil {
+            flags |= EventFlag.targetIsElsewhere
         }
         return Placed(
             draft: draft, sequence: sequence, lane: lane, reference: reference, target: target,
+            session: try draft.sessionReference.flatMap { try openSession($0, at: sequence) },
             flags: flags)
     }
 
@@ -118,6 +119,7 @@ extension SpoolStore {
         insert.bind(7, causes.isEmpty ? nil : CauseList.encode(causes))
         insert.bind(8, bound?.address ?? address)
         insert.bind(10, draft.digest?.bytes)
+        insert.bind(11, event.session?.rawValue)
         if let bound {
             insert.bind(9, bound.body)
             try insert.run()
@@ -125,7 +127,7 @@ extension SpoolStore {
             insert.bind(9, borrowing: body)
             try insert.run()
         }
-        ledger.payloadBytes += Int64(bound?.body.count ?? body.count)
+        add(bytes: bound?.body.count ?? body.count, to: event.lane)
         if draft.kind.isLog, let key = event.reference { references.insert(key, event.sequence) }
         lanes.ready(event.lane, 1, from: event.sequence, at: now)
     }
@@ -162,14 +164,17 @@ extension SpoolStore {
 
     // MARK: The log an effect changes
 
-    /// The log an effect changes, as far as this spool knows it.
+    /// The log an effect changes, as far as this spool knows it. Effects on one log have one key, by
+    /// whatever name each was given: they go in order.
     private func target(
         of draft: EventDraft
     ) throws -> (key: ReferenceKey?, project: Int64?, sequence: EventSequence?) {
         var sequence: EventSequence?
         for case .event(let named) in draft.causes { sequence = named }
         if sequence == nil, let key = draft.reference {
+            if let log = recent.log(withID: key) { return (log.key, nil, log.sequence) }
             sequence = references.first(of: key) ?? recent.entries(of: key).first?.sequence
+            if let sequence { return (key, try project(ofQueued: sequence), sequence) }
         }
         guard let sequence else { return (nil, nil, nil) }
         let place = statements.eventPlace
@@ -190,10 +195,17 @@ extension SpoolStore {
         return (identity.key(of: identity.id(.log, sequence), named: .foreignID), nil, nil)
     }
 
+    private func project(ofQueued sequence: EventSequence) throws -> Int64? {
+        let place = statements.eventPlace
+        place.bind(1, sequence.rawValue)
+        defer { place.reset() }
+        return try place.step() ? lanes[place.integer(0)].project : nil
+    }
+
     // MARK: Projects and lanes
 
     /// The number of a project a caller named, given at first sight.
-    private func project(_ name: String) throws -> Int64 {
+    func project(_ name: String) throws -> Int64 {
         if let known = projects[name] { return known }
         let add = try connection.prepare("INSERT OR IGNORE INTO project (name) VALUES (?)")
         add.bind(1, name)

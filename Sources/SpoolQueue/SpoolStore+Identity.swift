@@ -62,10 +62,12 @@ extension SpoolStore {
     ) -> [IdentityEntry] {
         var entries: [IdentityEntry] = []
         var place = 0
-        while place < bytes.count {
+        // A row that was damaged ends early; what it still says of the rest is not to be trusted.
+        while place + 11 <= bytes.count {
             let sequence = EventSequence(rawValue: block << 8 | Int64(bytes[place]))
             let key = ReferenceKey(rawValue: bytes.integer(at: place + 1))
             let length = Int(bytes[place + 9]) | Int(bytes[place + 10]) << 8
+            guard place + 11 + length <= bytes.count else { break }
             let id = String(decoding: bytes[(place + 11)..<(place + 11 + length)], as: UTF8.self)
             let digest = digests.flatMap { Digest($0, at: entries.count * 16) }
             entries.append(IdentityEntry(sequence: sequence, key: key, id: id, digest: digest))

@@ -8,22 +8,59 @@ extension SpoolStore {
     func lease(_ wish: LeaseWish) throws -> LeaseAnswer {
         let now = clock()
         self.wish = wish
-        lanes.park(wish.parkedLanes, at: now)
+        lanes.park(wish.parkedLanes, wish.parkedRoutes, at: now)
         try wakeDue(at: now)
         // A sender that was given a batch asks again by itself: until then there is no news for it.
         announced = Timestamp(milliseconds: 0)
-        // A probe gives every lane its turn; otherwise groups go first, because they are older.
-        if !wish.isProbe, let lease = try leaseRegrouped() { return .batch(lease) }
+        if let lease = try wish.probe.map({ try leaseOne($0, wish, at: now) })
+            ?? leaseBatch(wish, at: now)
+        {
+            return .batch(lease)
+        }
+        announced = [nextDue(), try nextTimed()].compactMap { $0 }.min()
+        return .nothing(due: announced)
+    }
+
+    /// The next batch that is due.
+    private func leaseBatch(_ wish: LeaseWish, at now: Timestamp) throws -> Lease? {
+        // Groups go first, because they are older.
+        if let lease = try leaseRegrouped() { return lease }
         for route in lanes.routesInTurn() {
             guard let due = lanes.due(route, wish), due <= now else { continue }
             let fill = try fill(route, wish, at: now)
             guard !fill.events.isEmpty else { continue }
             lanes.served(route, at: now)
-            return .batch(try write(fill, route))
+            return try write(fill, route)
         }
-        if wish.isProbe, let lease = try leaseRegrouped() { return .batch(lease) }
-        announced = [nextDue(), try nextTimed()].compactMap { $0 }.min()
-        return .nothing(due: announced)
+        return nil
+    }
+
+    /// One event of a scope, of the lane whose turn it is; else the next group that lies in it.
+    private func leaseOne(
+        _ scope: ProbeScope, _ wish: LeaseWish, at now: Timestamp
+    ) throws -> Lease? {
+        for lane in lanes.inTurn(scope).prefix(Self.lanesTriedMax) {
+            var fill = Fill()
+            _ = try take(from: lane, into: &fill, wish, at: now)
+            guard !fill.events.isEmpty else { continue }
+            lanes.tried(lane)
+            return try write(fill, lanes[lane].route)
+        }
+        return try leaseRegrouped { lane in
+            switch scope {
+            case .everywhere: self.isOpen(lane)
+            case .lanes(let lanes): lanes.contains(lane)
+            case .route(let route):
+                self.lanes[lane].route == route && !self.lanes.parked.contains(lane)
+            }
+        }
+    }
+
+    /// Lanes that one probe looks through at most.
+    private static let lanesTriedMax = 64
+
+    func isOpen(_ lane: Int64) -> Bool {
+        !lanes.parked.contains(lane) && !lanes.parkedRoutes.contains(lanes[lane].route)
     }
 
     // MARK: Filling a batch
@@ -59,11 +96,20 @@ extension SpoolStore {
     private func fill(_ route: Route, _ wish: LeaseWish, at now: Timestamp) throws -> Fill {
         var fill = Fill()
         var served: [Int64] = []
-        while !fill.isFull(wish, route), let lane = lanes.takeNext(route) {
-            switch try take(from: lane, into: &fill, wish, at: now) {
-            case .share, .empty: lanes.putBack(lane)
-            case .misfit: served.append(lane)
+        var isLonely = false
+        while !isLonely, !fill.isFull(wish, route), let lane = lanes.takeNext(route) {
+            isLonely = wish.lonelyLanes.contains(lane)
+            if isLonely, !fill.events.isEmpty {
+                isLonely = false
+                served.append(lane)
+                continue
             }
+            var end = try take(from: lane, into: &fill, wish, at: now)
+            while isLonely, end == .share, !fill.isFull(wish, route) {
+                end = try take(from: lane, into: &fill, wish, at: now)
+            }
+            if isLonely, fill.events.isEmpty { isLonely = false }
+            if end == .misfit { served.append(lane) } else { lanes.putBack(lane) }
         }
         for lane in served { lanes.putBack(lane) }
         fill.events.sort { $0.sequence < $1.sequence }
@@ -93,7 +139,7 @@ extension SpoolStore {
                 end = .share
                 break
             }
-            let row = EventRow(ready, column: 1, sequence: sequence, lane: lane)
+            let row = try EventRow(ready, column: 1, sequence: sequence, lane: lane)
             let standing = try DependencyOrder.standing(
                 of: row.causalFacts, at: now, batch: fill.feedback, in: self)
             guard case .ready(let namesUnknownLog) = standing, !isAmbiguous(row) else {
@@ -143,7 +189,7 @@ extension SpoolStore {
     }
 
     /// Copies a row's body behind `bytes`, provisional ids and references swapped as far as known.
-    private func leasedEvent(
+    func leasedEvent(
         _ statement: Statement, column: Int32, _ row: EventRow, namesUnknownLog: Bool,
         bytes: inout [UInt8]
     ) throws -> LeasedEvent {
@@ -196,49 +242,67 @@ extension SpoolStore {
     }
 
     /// Writes down what the look through a lane found, after its statement was reset: an update under a
-    /// running select on the same rows has no defined order (sqlite.org/isolation.html).
+    /// running select on the same rows has no defined order (sqlite.org/isolation.html). Who waits is noted
+    /// first, so that whoever leaves wakes them.
     private func apply(_ findings: [Finding], at now: Timestamp) throws {
+        var circles: [EventRow] = []
         for finding in findings {
-            let sequence = finding.row.sequence
             lanes.unready(finding.row.lane, 1)
             switch finding.standing {
-            case .ready:
-                try bury(
-                    finding.row.held(bodyBytes: finding.row.bodyBytes), reason: .referenceAmbiguous,
-                    status: nil, words: "", at: now)
             case .waits(let key):
-                if try isOwnAncestor(finding.row, waitingFor: key) {
-                    try bury(
-                        finding.row.held(bodyBytes: finding.row.bodyBytes), reason: .causeCycle,
-                        status: nil, words: "", at: now)
-                    continue
+                if try isOwnAncestor(finding.row) {
+                    circles.append(finding.row)
+                } else {
+                    statements.holdForName.bind(1, key.rawValue)
+                    statements.holdForName.bind(2, finding.row.sequence.rawValue)
+                    try statements.holdForName.run()
+                    waitingCount += 1
                 }
-                statements.holdForName.bind(1, key.rawValue)
-                statements.holdForName.bind(2, sequence.rawValue)
-                try statements.holdForName.run()
-                waitingCount += 1
             case .waitsForUnknown(let key, let until):
-                statements.holdForTime.bind(1, key.rawValue)
-                statements.holdForTime.bind(2, until.milliseconds)
-                statements.holdForTime.bind(3, sequence.rawValue)
-                try statements.holdForTime.run()
+                try hold(finding.row.sequence, waitingFor: key, until: until)
                 waitingCount += 1
-            case .causeIsDeleted:
-                try discard(finding.row.held(bodyBytes: finding.row.bodyBytes))
-            case .causeIsDead:
-                try bury(
-                    finding.row.held(bodyBytes: finding.row.bodyBytes), reason: .causeDead,
-                    status: nil,
-                    words: "", at: now)
+            case .ready, .causeIsDead, .causeIsDeleted: break
             }
         }
+        for row in circles { try condemn(row, .causeCycle, at: now) }
+        for finding in findings {
+            switch finding.standing {
+            case .ready: try condemn(finding.row, .referenceAmbiguous, at: now)
+            case .causeIsDeleted:
+                let event = finding.row.held(bodyBytes: finding.row.bodyBytes)
+                try discard(event, try discardReason(of: finding.row))
+            case .causeIsDead:
+                let cause = try finding.row.causes.lazy.compactMap(deadCause).first
+                let words = cause.map { "it names \(identity.id(.log, $0)), which is dead" }
+                try condemn(finding.row, .causeDead, words: words ?? "", at: now)
+            case .waits, .waitsForUnknown: break
+            }
+        }
+    }
+
+    /// Buries an event that is not to be sent; while there is no room, it is looked at again and again.
+    private func condemn(
+        _ row: EventRow, _ reason: DeadLetterReason, words: String = "", at now: Timestamp
+    ) throws {
+        let event = row.held(bodyBytes: row.bodyBytes)
+        if try bury(event, reason: reason, words: words, at: now) { return }
+        try hold(row.sequence, waitingFor: nil, until: now + Limits.backoffMax)
+    }
+
+    private func hold(
+        _ sequence: EventSequence, waitingFor key: ReferenceKey?, until: Timestamp
+    ) throws {
+        statements.holdForTime.bind(1, key?.rawValue)
+        statements.holdForTime.bind(2, until.milliseconds)
+        statements.holdForTime.bind(3, sequence.rawValue)
+        try statements.holdForTime.run()
     }
 
     private func isAmbiguous(_ row: EventRow) -> Bool {
         guard row.flags & EventFlag.namesLogByReference != 0, let key = row.reference else {
             return false
         }
-        return recent.entries(of: key).count > 1
+        return Set(recent.entries(of: key).map(\.id)).count > 1
     }
 
     // MARK: Writing the lease
@@ -264,96 +328,6 @@ extension SpoolStore {
         return connection.lastRowID
     }
 
-    /// Begins the next lease that travels in company fixed earlier, whose lanes are not parked.
-    private func leaseRegrouped() throws -> Lease? {
-        let place = regrouped.firstIndex { id in
-            // Safety: every id of `regrouped` is a key of `leases`.
-            leases[id]!.events.allSatisfy { !lanes.parked.contains($0.lane) }
-        }
-        guard let place else { return nil }
-        let id = regrouped.remove(at: place)
-        statements.beginLease.bind(1, id)
-        try statements.beginLease.run()
-        return try lease(rebuilding: id)
-    }
-
-    /// The lease with its bodies, read from its events' rows.
-    func lease(rebuilding id: Int64) throws -> Lease {
-        // Safety: callers name leases they have just found in the table.
-        let open = leases[id]!
-        var bytes: [UInt8] = []
-        var events: [LeasedEvent] = []
-        for held in open.events {
-            let body = statements.eventBody
-            body.bind(1, held.sequence.rawValue)
-            guard try body.step() else {
-                throw QueueError.damaged(
-                    connection.path,
-                    "lease \(id) names event \(held.sequence.rawValue), which is gone")
-            }
-            defer { body.reset() }
-            let row = EventRow(body, column: 1, sequence: held.sequence, lane: held.lane)
-            events.append(
-                try leasedEvent(
-                    body, column: 8, row, namesUnknownLog: try namesUnknownLog(row), bytes: &bytes))
-        }
-        return Lease(
-            id: id, route: open.route, bytes: bytes, events: events, isRegrouped: open.isRegrouped)
-    }
-
-    /// Whether an event that was leased before names a log nobody here has heard of.
-    private func namesUnknownLog(_ row: EventRow) throws -> Bool {
-        let standing = try DependencyOrder.standing(
-            of: row.causalFacts, at: Timestamp(milliseconds: .max / 2), batch: [], in: self)
-        return standing == .ready(namesUnknownLog: true)
-    }
-
     /// Bytes a lane gives before the next one's turn.
     private static let shareBytes = 64 << 10
-}
-
-/// A row of `event`, without its body.
-struct EventRow {
-    let sequence: EventSequence
-    let lane: Int64
-    let kind: EventKind
-    let reference: ReferenceKey?
-    let flags: Int64
-    let attempts: Int
-    let acceptedAt: Timestamp
-    let causes: [Cause]
-    let address: String?
-    let digest: Digest?
-    let bodyBytes: Int
-
-    /// Reads kind, reference, flags, attempts, accepted_at, causes, address, body and digest from
-    /// `column` on.
-    init(_ row: Statement, column: Int32, sequence: EventSequence, lane: Int64) {
-        guard let kind = EventKind(rawValue: Int(row.integer(column))) else {
-            preconditionFailure("event \(sequence.rawValue) has no known kind")
-        }
-        self.sequence = sequence
-        self.lane = lane
-        self.kind = kind
-        reference = row.optionalInteger(column + 1).map(ReferenceKey.init(rawValue:))
-        flags = row.integer(column + 2)
-        attempts = Int(row.integer(column + 3))
-        acceptedAt = Timestamp(milliseconds: row.integer(column + 4))
-        causes = row.isNull(column + 5) ? [] : row.blob(column + 5, CauseList.decode)
-        address = row.optionalText(column + 6)
-        bodyBytes = row.blob(column + 7) { $0.count }
-        digest = row.blob(column + 8) { Digest($0) }
-    }
-
-    var causalFacts: CausalFacts {
-        CausalFacts(
-            sequence: sequence, kind: kind, reference: reference, causes: causes,
-            acceptedAt: acceptedAt)
-    }
-
-    func held(bodyBytes: Int) -> HeldEvent {
-        HeldEvent(
-            sequence: sequence, lane: lane, kind: kind, reference: reference, flags: flags,
-            digest: digest, bodyBytes: bodyBytes)
-    }
 }

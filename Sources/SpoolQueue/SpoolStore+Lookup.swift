@@ -11,14 +11,25 @@ extension SpoolStore {
         switch thing {
         case .feedback: return .unknown
         case .project:
-            guard case .queued = try project(sequence) else { return .unknown }
-            return .queued(
-                QueuedEvent(
-                    body: [], acceptedAt: clock(), projectID: identity.id(.project, sequence),
-                    isInFlight: false))
+            switch try project(sequence) {
+            case .queued:
+                return .queued(
+                    QueuedEvent(
+                        body: [], acceptedAt: clock(), projectID: identity.id(.project, sequence),
+                        isInFlight: false))
+            case .dead: return try dead(deadLog(ofProject: sequence))
+            case .delivered, .deleted, .unknown: return .unknown
+            }
+        case .session where try standing(ofSession: sequence) != nil:
+            if let log = try members(ofSession: sequence).first,
+                let event = try queuedEvent(log, .log)
+            {
+                return .queued(event)
+            }
+            return try dead(deadMember(ofSession: sequence))
         case .log, .session:
             if let event = try queuedEvent(sequence, thing) { return .queued(event) }
-            return try deathReason(of: sequence).map { .dead($0) } ?? .unknown
+            return try dead(sequence)
         }
     }
 
@@ -31,28 +42,27 @@ extension SpoolStore {
         guard try row.step() else { return nil }
         defer { row.reset() }
         guard let kind = EventKind(rawValue: Int(row.integer(1))) else { return nil }
-        let namesSession = row.integer(3) & EventFlag.namesSession != 0
-        guard thing == .log ? kind.isLog : kind == .session || namesSession else { return nil }
+        guard thing == .log ? kind.isLog : kind == .session else { return nil }
         return QueuedEvent(
-            body: row.bytes(8), acceptedAt: Timestamp(milliseconds: row.integer(5)),
+            kind: kind, body: row.bytes(8), acceptedAt: Timestamp(milliseconds: row.integer(5)),
             projectID: projectID(of: lanes[row.integer(0)].project),
             isInFlight: leased.contains(sequence.rawValue))
     }
 
-    private func deathReason(of sequence: EventSequence) throws -> String? {
+    private func dead(_ sequence: EventSequence?) throws -> ProvisionalStanding {
+        guard let sequence else { return .unknown }
         let dead = try connection.prepare(
             "SELECT reason FROM dead WHERE sequence = ? AND kind IN (1, 4, 5)")
         dead.bind(1, sequence.rawValue)
-        return try dead.step() ? dead.text(0) : nil
+        return try dead.step() ? .dead(dead.text(0)) : .unknown
     }
 
     // MARK: Waiting for deliveries
 
-    /// Begins a wait; what has left the queue already counts as found.
-    func watch(
-        _ watch: DeliveryWatch, _ sequences: [EventSequence],
-        _ done: @escaping DeliveryWatches.Done
-    ) throws {
+    /// Which of some events are in the queue, and where the others have gone: upstream's id, or nil.
+    func standing(
+        of sequences: [EventSequence]
+    ) throws -> (missing: Set<EventSequence>, found: [EventSequence: String?]) {
         var missing: Set<EventSequence> = []
         var found: [EventSequence: String?] = [:]
         for sequence in sequences {
@@ -65,13 +75,21 @@ extension SpoolStore {
                 found.updateValue(try upstreamID(of: .log, sequence), forKey: sequence)
             }
         }
-        watches.add(watch, missing: missing, found: found, done: done)
+        return (missing, found)
     }
 
     // MARK: Discarding
 
-    /// Discards logs that were never leased, with every event that waits for one of them.
+    /// Discards logs that were never leased by command, with every event that waits for one of them.
     func discard(_ sequences: [EventSequence]) throws -> DiscardOutcome {
+        let logs = try sequences.filter { try heldEvent($0)?.kind.isLog == true }
+        return try discard(logs, .deleted)
+    }
+
+    /// Discards events with every event that waits for one of them; nothing, if one of all these is in
+    /// a lease.
+    @discardableResult
+    func discard(_ sequences: [EventSequence], _ reason: DiscardReason) throws -> DiscardOutcome {
         var doomed: [HeldEvent] = []
         var next = sequences
         var seen: Set<EventSequence> = []
@@ -79,14 +97,13 @@ extension SpoolStore {
             guard seen.insert(sequence).inserted, let event = try heldEvent(sequence) else {
                 continue
             }
-            if sequences.contains(sequence), !event.kind.isLog { continue }
             guard !leased.contains(sequence.rawValue) else { return .inFlight }
             doomed.append(event)
             if !event.kind.isEffect { next += try dependents(of: event) }
         }
         for event in doomed {
             try unhold(event)
-            try discard(event)
+            try discard(event, reason)
         }
         return .discarded
     }
@@ -96,13 +113,17 @@ extension SpoolStore {
         row.bind(1, sequence.rawValue)
         guard try row.step() else { return nil }
         defer { row.reset() }
-        let event = EventRow(row, column: 1, sequence: sequence, lane: row.integer(0))
+        let event = try EventRow(row, column: 1, sequence: sequence, lane: row.integer(0))
         return event.held(bodyBytes: event.bodyBytes)
     }
 
-    /// Children that wait for a log and effects on it; none while another log goes by the same name.
+    /// Children that wait for a log and effects on it; none where another log goes by the same name: what
+    /// names this one by its id finds out when it is looked at.
     private func dependents(of event: HeldEvent) throws -> [EventSequence] {
-        guard let key = event.reference, references.count(of: key) <= 1 else { return [] }
+        guard let key = event.reference, references.count(of: key) <= 1, !recent.contains(key)
+        else {
+            return []
+        }
         let rows = try connection.prepare(
             """
             SELECT sequence FROM event WHERE waits_on = ?1
@@ -127,17 +148,40 @@ extension SpoolStore {
 
     /// Discards an event that counts neither as ready nor as waiting. A log is remembered, so that
     /// events which name it, and were not looked at yet, follow it.
-    func discard(_ event: HeldEvent) throws {
+    func discard(_ event: HeldEvent, _ reason: DiscardReason) throws {
         if !event.kind.isEffect, let key = event.reference {
-            statements.noteDeleted.bind(1, event.sequence.rawValue)
-            statements.noteDeleted.bind(2, key.rawValue)
-            try statements.noteDeleted.run()
+            try noteDeleted(event.sequence, key, reason)
         }
         try delete([event])
         ledger.held -= 1
         ledger.discarded += 1
-        try count("discarded.deleted", 1)
+        try count("discarded.\(reason.rawValue)", 1)
         watches.note(event.sequence, nil)
         try depart(event)
+    }
+
+    /// Remembers that a log is gone, and under which name events accepted until now may still name it.
+    func noteDeleted(
+        _ sequence: EventSequence, _ key: ReferenceKey, _ reason: DiscardReason
+    ) throws {
+        let note = statements.noteDeleted
+        note.bind(1, sequence.rawValue)
+        note.bind(2, key.rawValue)
+        note.bind(3, reason.rawValue)
+        note.bind(4, nextSequence)
+        try note.run()
+        deletedCount += connection.changes
+    }
+
+    /// Upstream has deleted these logs, named by its own ids or by this spool's: the same bytes are another
+    /// log from now on.
+    func forgetRepeats(of ids: [String]) throws {
+        for id in ids {
+            let sequence =
+                identity.sequence(of: .log, in: id)
+                ?? recent.log(withID: identity.key(of: id, named: .foreignID))?.sequence
+            guard let sequence, let entry = try identityEntry(of: sequence) else { continue }
+            try noteDeleted(sequence, entry.key, .deleted)
+        }
     }
 }

@@ -11,6 +11,7 @@ extension SpoolStore {
         try loadLeases()
         try loadEvents()
         try loadRecent()
+        deletedCount = Int(try connection.integer("SELECT count(*) FROM deleted") ?? 0)
         try findUnwoken()
     }
 
@@ -20,10 +21,13 @@ extension SpoolStore {
         let open = leases.keys.filter { !regrouped.contains($0) }.sorted()
         let calibration = try connection.integer(
             "SELECT calibration FROM destination WHERE id = \(destination)")
+        let notes = try connection.text(
+            "SELECT notes FROM destination WHERE id = \(destination)")
         return Recollection(
             leases: try open.map { try lease(rebuilding: $0) },
             answeredRoutes: answeredRoutes, deliveredReferences: deliveredReferences,
-            calibration: calibration.flatMap { Calibration(rawValue: Int($0)) } ?? .undecided)
+            calibration: calibration.flatMap { Calibration(rawValue: Int($0)) } ?? .undecided,
+            notes: notes ?? "")
     }
 
     /// After the clock was set back, no event waits longer than it could have asked for.
@@ -49,10 +53,12 @@ extension SpoolStore {
     }
 
     private func loadLanes() throws {
-        let rows = try connection.prepare("SELECT id, operation, project FROM lane")
+        let rows = try connection.prepare("SELECT id, operation, project, payload_bytes FROM lane")
         while try rows.step() {
             guard let route = Route(rawValue: Int(rows.integer(1))) else { continue }
-            let lane = Lane(id: rows.integer(0), route: route, project: rows.integer(2))
+            let lane = Lane(
+                id: rows.integer(0), route: route, project: rows.integer(2),
+                payloadBytes: rows.integer(3))
             lanes.add(lane)
             laneIDs[LaneName(route: route, project: lane.project)] = lane.id
         }
@@ -80,7 +86,11 @@ extension SpoolStore {
                 connection.path, "lease \(lease) names event \(sequence.rawValue), which is gone")
         }
         defer { row.reset() }
-        let event = EventRow(row, column: 1, sequence: sequence, lane: row.integer(0))
+        guard lanes.all[row.integer(0)] != nil else {
+            throw QueueError.damaged(
+                connection.path, "event \(sequence.rawValue) is in an unknown lane")
+        }
+        let event = try EventRow(row, column: 1, sequence: sequence, lane: row.integer(0))
         return event.held(bodyBytes: event.bodyBytes)
     }
 
@@ -93,6 +103,10 @@ extension SpoolStore {
             let sequence = EventSequence(rawValue: rows.integer(2))
             if EventKind(rawValue: Int(rows.integer(4)))?.isLog == true {
                 references.insert(ReferenceKey(rawValue: rows.integer(3)), sequence)
+            }
+            guard lanes.all[rows.integer(0)] != nil else {
+                throw QueueError.damaged(
+                    connection.path, "event \(sequence.rawValue) is in an unknown lane")
             }
             let isReady = rows.integer(1) == 0 && !leased.contains(sequence.rawValue)
             if isReady { lanes.ready(rows.integer(0), 1, from: sequence, at: now) }
@@ -113,7 +127,11 @@ extension SpoolStore {
             }
         }
         rows.reset()
-        for entry in newest.reversed() { recent.insert(entry.key, entry.sequence, entry.digest) }
+        for entry in newest.reversed() {
+            recent.insert(
+                entry.key, entry.sequence, entry.digest,
+                id: identity.key(of: entry.id, named: .foreignID))
+        }
     }
 
     /// Finds the names that are waited for and whose log has left: a crash came between the
@@ -134,12 +152,13 @@ extension SpoolStore {
         }
     }
 
-    /// Whether what goes by a name is still in the queue: a log, a session, or an effect before another.
+    /// Whether what goes by a name is still in the queue: a log, or an effect that goes before the others.
     private func isWaitedForRightly(_ key: ReferenceKey) throws -> Bool {
         if isQueued(key) { return true }
         statements.effectsOf.bind(1, key.rawValue)
         statements.effectsOf.bind(2, 1)
         defer { statements.effectsOf.reset() }
-        return try statements.effectsOf.step()
+        guard try statements.effectsOf.step() else { return false }
+        return statements.effectsOf.optionalInteger(3) != key.rawValue
     }
 }

@@ -12,7 +12,9 @@ extension SpoolStore {
     ) throws -> EventSequence? {
         guard let key = draft.reference, let digest = draft.digest else { return nil }
         if let queued = try queuedRepeat(key, digest), queued < first { return queued }
-        return recent.entries(of: key).first { $0.digest == digest }?.sequence
+        return try recent.entries(of: key).first {
+            try $0.digest == digest && !isDeleted($0.sequence)
+        }?.sequence
     }
 
     private func queuedRepeat(_ key: ReferenceKey, _ digest: Digest) throws -> EventSequence? {

@@ -6,42 +6,70 @@ internal import SpoolSQLite
 ///
 /// A crash between two steps loses nothing: what was not revived is still dead.
 extension SpoolStore {
-    /// Revives up to ``Limits/rowsPerStepMax`` dead letters after `last`, in the order of acceptance.
-    /// Returns the last one revived; nil when there are no more.
-    func replay(after last: EventSequence?) throws -> (count: Int, last: EventSequence?) {
-        let now = clock()
-        let rows = try connection.prepare(
-            """
-            SELECT sequence, lane, kind, reference, length(body) FROM dead
-            WHERE sequence > ? ORDER BY sequence LIMIT ?
-            """)
-        rows.bind(1, last?.rawValue ?? 0)
-        rows.bind(2, Int64(Limits.rowsPerStepMax))
-        var letters: [HeldEvent] = []
-        while try rows.step() {
-            letters.append(
-                HeldEvent(
-                    sequence: EventSequence(rawValue: rows.integer(0)), lane: rows.integer(1),
-                    kind: EventKind(rawValue: Int(rows.integer(2))) ?? .log,
-                    reference: rows.optionalInteger(3).map(ReferenceKey.init(rawValue:)), flags: 0,
-                    digest: nil, bodyBytes: Int(rows.integer(4))))
-        }
-        for letter in letters { try revive(letter, at: now) }
-        return (letters.count, letters.last?.sequence)
+    /// Revives those of the next dead letters after `last` that meet the filter, in the order of acceptance.
+    func replay(_ filter: DeadFilter, after last: EventSequence?) throws -> DeadStep {
+        let step = try deadStep(filter, after: last)
+        for sequence in step.matches { try revive(sequence, at: clock()) }
+        return step
     }
 
-    private func revive(_ letter: HeldEvent, at now: Timestamp) throws {
-        statements.revive.bind(1, now.milliseconds)
-        statements.revive.bind(2, letter.sequence.rawValue)
-        try statements.revive.run()
-        statements.forgetDead.bind(1, letter.sequence.rawValue)
-        try statements.forgetDead.run()
-        ledger.dead -= 1
-        ledger.held += 1
-        ledger.payloadBytes += Int64(letter.bodyBytes)
-        if letter.kind.isLog, let key = letter.reference {
-            references.insert(key, letter.sequence)
+    /// Revives those of the next dead letters after `last` that died of a dead cause and have none any
+    /// more. Whoever died of them may follow in another round.
+    func replayFollowers(after last: EventSequence?) throws -> DeadStep {
+        var filter = DeadFilter()
+        filter.reason = .causeDead
+        var step = try deadStep(filter, after: last)
+        step.matches = try step.matches.filter { try !hasDeadCause($0) }
+        for sequence in step.matches { try revive(sequence, at: clock()) }
+        return step
+    }
+
+    private func hasDeadCause(_ sequence: EventSequence) throws -> Bool {
+        let row = try connection.prepare("SELECT causes FROM dead WHERE sequence = ?")
+        row.bind(1, sequence.rawValue)
+        guard try row.step(), !row.isNull(0) else { return false }
+        return try row.blob(0, CauseList.decode).contains { try deadCause($0) != nil }
+    }
+
+    /// The dead log that a cause names; nil when it is not dead.
+    func deadCause(_ cause: Cause) throws -> EventSequence? {
+        switch cause {
+        case .reference(let key):
+            guard !isQueued(key), !isDelivered(key) else { return nil }
+            statements.deadLog.bind(1, key.rawValue)
+            defer { statements.deadLog.reset() }
+            guard try statements.deadLog.step() else { return nil }
+            return EventSequence(rawValue: statements.deadLog.integer(0))
+        case .event(let sequence): return try log(sequence) == .dead ? sequence : nil
+        case .session(let sequence):
+            guard try session(sequence) == .dead else { return nil }
+            return try deadMember(ofSession: sequence) ?? sequence
+        case .project(let number):
+            return try project(number) == .dead ? deadLog(ofProject: number) : nil
         }
-        lanes.ready(letter.lane, 1, from: letter.sequence, at: now)
+    }
+
+    private func revive(_ sequence: EventSequence, at now: Timestamp) throws {
+        let row = try connection.prepare(
+            "SELECT lane, kind, reference, length(body) FROM dead WHERE sequence = ?")
+        row.bind(1, sequence.rawValue)
+        guard try row.step() else { return }
+        let lane = row.integer(0)
+        let kind = EventKind(rawValue: Int(row.integer(1)))
+        let reference = row.optionalInteger(2).map(ReferenceKey.init(rawValue:))
+        let bodyBytes = Int(row.integer(3))
+        row.reset()
+        guard lanes.all[lane] != nil else {
+            throw QueueError.damaged(
+                connection.path, "dead letter \(sequence.rawValue) is in an unknown lane")
+        }
+        statements.revive.bind(1, now.milliseconds)
+        statements.revive.bind(2, sequence.rawValue)
+        try statements.revive.run()
+        try forgetDead(sequence, bodyBytes: bodyBytes)
+        ledger.held += 1
+        add(bytes: bodyBytes, to: lane)
+        if kind?.isLog == true, let reference { references.insert(reference, sequence) }
+        lanes.ready(lane, 1, from: sequence, at: now)
     }
 }

@@ -11,13 +11,7 @@ extension SpoolStore {
         case .log: return try identityEntry(of: sequence)?.id
         case .project: return projectIDs[sequence.rawValue]
         case .session:
-            let find = statements.findSession
-            find.bind(1, sequence.rawValue)
-            if try find.step() {
-                defer { find.reset() }
-                return find.optionalText(0)
-            }
-            return try identityEntry(of: sequence)?.id
+            return try upstreamID(ofSession: sequence) ?? identityEntry(of: sequence)?.id
         case .feedback: return nil
         }
     }
@@ -65,39 +59,81 @@ extension SpoolStore: CauseIndex {
         return try statements.deadLog.step()
     }
 
-    func isDeleted(_ key: ReferenceKey) throws -> Bool {
+    func isDeleted(_ key: ReferenceKey, before sequence: EventSequence) throws -> Bool {
         statements.deletedName.bind(1, key.rawValue)
+        statements.deletedName.bind(2, sequence.rawValue)
         defer { statements.deletedName.reset() }
         return try statements.deletedName.step()
+    }
+
+    /// Why the log was discarded that one of the causes names.
+    func discardReason(of row: EventRow) throws -> DiscardReason {
+        for cause in row.causes {
+            let find: Statement
+            switch cause {
+            case .reference(let key):
+                find = statements.deletedName
+                find.bind(1, key.rawValue)
+                find.bind(2, row.sequence.rawValue)
+            case .event(let sequence), .session(let sequence):
+                find = statements.deletedEvent
+                find.bind(1, sequence.rawValue)
+            case .project: continue
+            }
+            defer { find.reset() }
+            if try find.step(), let reason = DiscardReason(rawValue: find.text(0)) {
+                return reason
+            }
+        }
+        return .deleted
     }
 
     func log(_ sequence: EventSequence) throws -> LogStanding {
         if let key = try heldKey(of: sequence) { return .queued(key) }
         if try identityEntry(of: sequence) != nil { return .delivered }
         if try isDead(sequence) { return .dead }
+        return try isDeleted(sequence) ? .deleted : .unknown
+    }
+
+    /// Whether a log was discarded here, or deleted upstream.
+    func isDeleted(_ sequence: EventSequence) throws -> Bool {
         statements.deletedEvent.bind(1, sequence.rawValue)
         defer { statements.deletedEvent.reset() }
-        return try statements.deletedEvent.step() ? .deleted : .unknown
+        return try statements.deletedEvent.step()
     }
 
     func session(_ sequence: EventSequence) throws -> LogStanding {
-        if try upstreamID(of: .session, sequence) != nil { return .delivered }
+        if let standing = try standing(ofSession: sequence) { return standing }
+        if try identityEntry(of: sequence) != nil { return .delivered }
         if let key = try heldKey(of: sequence) { return .queued(key) }
         return try isDead(sequence) ? .dead : .unknown
     }
 
     func project(_ number: EventSequence) throws -> LogStanding {
         if projectIDs[number.rawValue] != nil { return .delivered }
-        for route in [Route.postLogs, .postEvaluationLog] {
-            let name = LaneName(route: route, project: number.rawValue)
-            guard let lane = laneIDs[name] else { continue }
-            statements.laneHasEvents.bind(1, lane)
-            defer { statements.laneHasEvents.reset() }
-            if try statements.laneHasEvents.step() {
-                return .queued(identity.key(of: number, named: .project))
-            }
+        if try !queuedLogs(ofProject: number).isEmpty {
+            return .queued(identity.key(of: number, named: .project))
         }
-        return .unknown
+        return try deadLog(ofProject: number) == nil ? .unknown : .dead
+    }
+
+    /// Logs of a project in the queue, at most two of each operation.
+    func queuedLogs(ofProject number: EventSequence) throws -> [EventSequence] {
+        try logLanes(ofProject: number).flatMap { try sequences(statements.laneHasEvents, $0) }
+    }
+
+    /// A dead log of a project.
+    func deadLog(ofProject number: EventSequence) throws -> EventSequence? {
+        for lane in logLanes(ofProject: number) {
+            if let log = try sequences(statements.deadInLane, lane).first { return log }
+        }
+        return nil
+    }
+
+    private func logLanes(ofProject number: EventSequence) -> [Int64] {
+        [Route.postLogs, .postEvaluationLog].compactMap {
+            laneIDs[LaneName(route: $0, project: number.rawValue)]
+        }
     }
 
     func effect(on key: ReferenceKey, before sequence: EventSequence) throws -> PriorEffect? {

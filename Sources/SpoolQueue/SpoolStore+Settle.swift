@@ -5,7 +5,7 @@ internal import SpoolSQLite
 ///
 /// A crash before the commit leaves the lease as it was: in doubt.
 extension SpoolStore {
-    func settle(_ settlement: Settlement) throws {
+    func settle(_ settlement: Settlement) throws -> SettleOutcome {
         guard let lease = leases[settlement.lease] else {
             preconditionFailure("lease \(settlement.lease) is settled already")
         }
@@ -26,16 +26,34 @@ extension SpoolStore {
         for returned in settlement.returned {
             try release(take(returned.sequence), returned, at: now)
         }
-        for group in settlement.regrouped { try regroup(group.map(take), lease.route) }
-        for death in settlement.dead {
-            let event = take(death.sequence)
-            leased.remove(event.sequence.rawValue)
-            try bury(
-                event, reason: death.reason, status: death.status, words: death.words, at: now)
+        for group in Self.inOrder(settlement.regrouped.map { $0.map(take) }) {
+            try regroup(group, lease.route)
         }
+        let unburied = try bury(settlement.dead.map { (take($0.sequence), $0) }, at: now)
+        if let notes = settlement.notes { try keep(notes: notes) }
         try count("possible_duplicates.\(lease.route.countName)", settlement.possibleDuplicates)
         rest.removeAll { held[$0.sequence] == nil }
         try keep(rest, of: lease)
+        return unburied.isEmpty ? .committed : .withoutRoomForDead(unburied)
+    }
+
+    /// Buries what upstream refused for good; what there is no room for goes back to the queue, to be
+    /// tried again alone when its turn comes after a while. Returns that.
+    private func bury(
+        _ deaths: [(event: HeldEvent, death: Settlement.Dead)], at now: Timestamp
+    ) throws -> [EventSequence] {
+        var unburied: [EventSequence] = []
+        for (event, death) in deaths {
+            leased.remove(event.sequence.rawValue)
+            let isBuried = try bury(
+                event, reason: death.reason, status: death.status, words: death.words, at: now)
+            if isBuried { continue }
+            unburied.append(event.sequence)
+            let back = Settlement.Returned(
+                sequence: event.sequence, notBefore: now + Limits.backoffMax, countsAttempt: true)
+            try release(event, back, at: now)
+        }
+        return unburied
     }
 
     // MARK: Delivered
@@ -43,6 +61,11 @@ extension SpoolStore {
     private struct Arrival {
         let event: HeldEvent
         let answer: Settlement.Delivered
+
+        /// Whether upstream's answer names what events here may name by a provisional id.
+        var hasID: Bool {
+            !event.kind.isEffect || event.flags & EventFlag.targetIsElsewhere != 0
+        }
     }
 
     private func deliver(_ delivered: [Arrival], at now: Timestamp) throws {
@@ -53,9 +76,8 @@ extension SpoolStore {
         }
         try rememberIDs(
             delivered.compactMap { arrival in
-                guard !arrival.event.kind.isEffect, let key = arrival.event.reference else {
-                    return nil
-                }
+                guard arrival.hasID, !arrival.answer.id.isEmpty, let key = arrival.event.reference
+                else { return nil }
                 return IdentityEntry(
                     sequence: arrival.event.sequence, key: key, id: arrival.answer.id,
                     digest: arrival.event.digest)
@@ -68,8 +90,12 @@ extension SpoolStore {
             let event = arrival.event
             leased.remove(event.sequence.rawValue)
             watches.note(event.sequence, arrival.answer.id)
-            if event.kind.isLog, let key = event.reference {
-                recent.insert(key, event.sequence, event.digest)
+            if arrival.hasID, event.kind != .session, let key = event.reference {
+                recent.insert(
+                    key, event.sequence, event.digest,
+                    id: arrival.answer.id.isEmpty
+                        ? identity.key(of: event.sequence, named: .foreignID)
+                        : identity.key(of: arrival.answer.id, named: .foreignID))
             }
             try depart(event)
         }
@@ -79,8 +105,8 @@ extension SpoolStore {
     private func learn(from logs: [Arrival]) throws {
         var projectsSeen: Set<Int64> = []
         for log in logs {
-            if log.event.flags & EventFlag.namesSession != 0, let id = log.answer.sessionID {
-                try learnSession(id, firstNamedBy: log.event.sequence)
+            if let session = log.event.session, let id = log.answer.sessionID {
+                try learnSession(id, session, from: log.event.sequence)
             }
             let project = lanes[log.event.lane].project
             guard let id = log.answer.projectID, projectsSeen.insert(project).inserted else {
@@ -100,32 +126,36 @@ extension SpoolStore {
             statements.deleteRange.bind(1, sequences[start])
             statements.deleteRange.bind(2, sequences[place])
             try statements.deleteRange.run()
-            precondition(
-                connection.changes == place - start + 1,
-                "deleting \(sequences[start])...\(sequences[place]) changed \(connection.changes) rows"
-            )
+            guard connection.changes == place - start + 1 else {
+                throw QueueError.damaged(
+                    connection.path,
+                    "of events \(sequences[start]) to \(sequences[place]) only \(connection.changes) are there"
+                )
+            }
             start = place + 1
         }
-        for event in events { ledger.payloadBytes -= Int64(event.bodyBytes) }
+        for event in events { add(bytes: -event.bodyBytes, to: event.lane) }
     }
 
     /// An event has left the queue: whoever waited for it may be looked at again.
     func depart(_ event: HeldEvent) throws {
         if event.kind.isLog { wakeProject(of: event) }
+        if let session = event.session { try wakeSession(session) }
         guard let key = event.reference else { return }
-        if event.kind.isLog {
-            guard references.remove(key) == 0 else { return }
-        }
-        if !event.kind.isEffect { wakes.append(key) }
-        try wakeEffects(of: key)
+        if event.kind.isLog { _ = references.remove(key) }
+        wake(key)
+    }
+
+    /// Whoever waits for a name looks again; who still has to wait does so anew.
+    func wake(_ key: ReferenceKey) {
+        if waitingCount > 0, wakes.last != key { wakes.append(key) }
     }
 
     /// Whoever waits for upstream's id of a project looks again whenever a log of it has left.
     private func wakeProject(of event: HeldEvent) {
         guard waitingCount > 0 else { return }
         let number = EventSequence(rawValue: lanes[event.lane].project)
-        let key = identity.key(of: number, named: .project)
-        if wakes.last != key { wakes.append(key) }
+        wake(identity.key(of: number, named: .project))
     }
 
     // MARK: Back to the queue
@@ -137,12 +167,34 @@ extension SpoolStore {
         if returned.countsAttempt || returned.notBefore != nil {
             let update = statements.returnCounted
             update.bind(1, returned.countsAttempt ? 1 : 0)
-            update.bind(2, returned.notBefore?.milliseconds)
-            update.bind(3, returned.notBefore == nil ? 0 : 1)
+            // The sender may have reckoned with a clock that was set meanwhile.
+            let until = returned.notBefore.map { min($0, now + Limits.retryAfterMax) }
+            update.bind(2, until?.milliseconds)
+            update.bind(3, until == nil ? 0 : 1)
             update.bind(4, event.sequence.rawValue)
             try update.run()
         }
         if returned.notBefore == nil { lanes.ready(event.lane, 1, from: event.sequence, at: now) }
+    }
+
+    /// The groups, with effects on a log that more than one of them has in groups of their own: one goes
+    /// after the other then, and no two groups wait for each other.
+    private static func inOrder(_ groups: [[HeldEvent]]) -> [[HeldEvent]] {
+        var groupsWith: [ReferenceKey: Set<Int>] = [:]
+        for (number, group) in groups.enumerated() {
+            for event in group where event.kind.isEffect {
+                if let key = event.reference { groupsWith[key, default: []].insert(number) }
+            }
+        }
+        guard groupsWith.values.contains(where: { $0.count > 1 }) else { return groups }
+        return groups.flatMap { group -> [[HeldEvent]] in
+            let single = group.filter { event in
+                guard event.kind.isEffect, let key = event.reference else { return false }
+                return groupsWith[key, default: []].count > 1
+            }
+            let rest = group.filter { event in !single.contains { $0.sequence == event.sequence } }
+            return (rest.isEmpty ? [] : [rest]) + single.map { [$0] }
+        }
     }
 
     /// Events that travel in no other company from now on; their request has not begun.
@@ -151,26 +203,6 @@ extension SpoolStore {
         let id = try insertLease(route, events.map(\.sequence), isBegun: false)
         leases[id] = OpenLease(id: id, route: route, events: events, isRegrouped: true)
         regrouped.append(id)
-    }
-
-    // MARK: Dead
-
-    /// Moves an event to the dead letters. Events that name it find that out when they are looked at.
-    func bury(
-        _ event: HeldEvent, reason: DeadLetterReason, status: Int?, words: String, at now: Timestamp
-    ) throws {
-        let bury = statements.bury
-        bury.bind(1, now.milliseconds)
-        bury.bind(2, reason.rawValue)
-        bury.bind(3, status.map(Int64.init))
-        bury.bind(4, words)
-        bury.bind(5, event.sequence.rawValue)
-        try bury.run()
-        try delete([event])
-        ledger.held -= 1
-        ledger.dead += 1
-        watches.note(event.sequence, nil)
-        try depart(event)
     }
 
     // MARK: The lease itself
@@ -196,6 +228,15 @@ extension SpoolStore {
         insert.bind(1, destination)
         insert.bind(2, Int64(route.rawValue))
         try insert.run()
+    }
+
+    /// Keeps the sender's notes; longer ones than agreed are a programmer's error.
+    func keep(notes: String) throws {
+        precondition(
+            notes.utf8.count <= Limits.senderNotesMax, "notes of \(notes.utf8.count) bytes")
+        statements.storeNotes.bind(1, notes)
+        statements.storeNotes.bind(2, destination)
+        try statements.storeNotes.run()
     }
 
     private func remember(_ calibration: Calibration) throws {

@@ -1,4 +1,4 @@
-public import SpoolCore
+internal import SpoolCore
 internal import SpoolSQLite
 
 /// Work that nobody waits for, in small steps between the groups.
@@ -8,9 +8,11 @@ extension SpoolStore {
     func upkeep() throws -> Bool {
         try begin()
         let forgot = try forgetOldIDs()
+        let expired = try expire()
+        try forgetDeleted()
         try commit()
         let shrank = try shrink()
-        return !wakes.isEmpty || forgot || shrank
+        return !wakes.isEmpty || forgot || expired || shrank
     }
 
     /// Forgets the ids of old deliveries: beyond a number, and beyond an age. Never one that an event in
@@ -61,7 +63,7 @@ extension SpoolStore {
             """)
         var blocks: Set<Int64> = []
         while try rows.step() {
-            for cause in rows.isNull(0) ? [] : rows.blob(0, CauseList.decode) {
+            for cause in rows.isNull(0) ? [] : try rows.blob(0, CauseList.decode) {
                 switch cause {
                 case .event(let sequence), .session(let sequence):
                     blocks.insert(Self.block(of: sequence))
@@ -71,6 +73,20 @@ extension SpoolStore {
         }
         return blocks
     }
+
+    /// Forgets the oldest of many discarded logs: what still comes and names one is sent as it is.
+    private func forgetDeleted() throws {
+        guard deletedCount > Self.deletedMax else { return }
+        try connection.execute(
+            """
+            DELETE FROM deleted WHERE sequence IN
+            (SELECT sequence FROM deleted ORDER BY sequence LIMIT \(Limits.rowsPerStepMax))
+            """)
+        deletedCount -= connection.changes
+    }
+
+    /// Discarded logs that are remembered.
+    private static let deletedMax = 100_000
 
     /// Gives pages back to the file system once most of the file is empty.
     private func shrink() throws -> Bool {
@@ -87,8 +103,15 @@ extension SpoolStore {
 
     // MARK: Malformed input
 
-    /// Keeps input that nobody can be told about, in a ring.
+    private static let secretsMember = Array("provider_api_keys".utf8)
+
+    /// Keeps input that nobody can be told about, in a ring; but not the keys of model providers, which
+    /// never touch the disk.
     func keepMalformed(_ input: [UInt8], reason: String, source: String) throws {
+        if input.firstRange(of: Self.secretsMember) != nil {
+            let reason = reason + " (not kept: it has provider_api_keys)"
+            return try keepMalformed([], reason: reason, source: source)
+        }
         let insert = try connection.prepare(
             "INSERT INTO malformed (kept_at, source, reason, size, input) VALUES (?, ?, ?, ?, ?)")
         insert.bind(1, clock().milliseconds)
@@ -108,80 +131,5 @@ extension SpoolStore {
             try count("malformed_overwritten", 1)
         }
         try count("malformed", 1)
-    }
-
-    // MARK: What an operator asks
-
-    /// The state of the spool in numbers.
-    func report() throws -> QueueReport {
-        var report = QueueReport()
-        report.accepted = ledger.accepted
-        let waiting = regrouped.reduce(0) { $0 + (leases[$1]?.events.count ?? 0) }
-        report.inFlight = Int64(leased.count - waiting)
-        report.queued = ledger.held - report.inFlight
-        report.delivered = ledger.delivered
-        report.dead = ledger.dead
-        report.discarded = ledger.discarded
-        report.payloadBytes = ledger.payloadBytes
-        report.waiting =
-            try connection.integer("SELECT count(*) FROM event WHERE waits_on IS NOT NULL") ?? 0
-        report.oldestAcceptedAt = try connection.integer(
-            "SELECT accepted_at FROM event ORDER BY sequence LIMIT 1"
-        ).map(Timestamp.init(milliseconds:))
-        let counters = try connection.prepare("SELECT name, value FROM counter")
-        while try counters.step() { report.counters[counters.text(0)] = counters.integer(1) }
-        let dead = try connection.prepare(
-            """
-            SELECT sequence, kind, reason, coalesce(status, 0), words FROM dead
-            ORDER BY sequence DESC LIMIT 5
-            """)
-        while try dead.step() {
-            report.lastDead.append(
-                QueueReport.DeadLetter(
-                    id: identity.id(.log, EventSequence(rawValue: dead.integer(0))),
-                    kind: EventKind(rawValue: Int(dead.integer(1))) ?? .log, reason: dead.text(2),
-                    status: Int(dead.integer(3)), words: dead.text(4)))
-        }
-        return report
-    }
-}
-
-/// The state of the spool in numbers; the ledger's terms are design words, see `docs/guarantees.md`.
-public struct QueueReport: Sendable {
-    /// Every event once, at its commit.
-    public var accepted: Int64 = 0
-    /// Ready or waiting.
-    public var queued: Int64 = 0
-    /// In flight or in doubt.
-    public var inFlight: Int64 = 0
-    /// Upstream has it.
-    public var delivered: Int64 = 0
-    /// Kept with a reason, not tried again.
-    public var dead: Int64 = 0
-    /// Given up by a policy or command of the operator.
-    public var discarded: Int64 = 0
-    /// Of the queued, those that wait for a log.
-    public var waiting: Int64 = 0
-    /// Body bytes in the queue.
-    public var payloadBytes: Int64 = 0
-    /// When the oldest event in the queue was accepted.
-    public var oldestAcceptedAt: Timestamp?
-    /// Counts that are no part of the balance.
-    public var counters: [String: Int64] = [:]
-    /// The youngest dead letters, at most five.
-    public var lastDead: [DeadLetter] = []
-
-    /// A dead letter in brief; its payload stays in the spool.
-    public struct DeadLetter: Sendable {
-        /// Its provisional id.
-        public let id: String
-        /// What it is.
-        public let kind: EventKind
-        /// Why it died, a ``DeadLetterReason``.
-        public let reason: String
-        /// Upstream's status, 0 where there was none.
-        public let status: Int
-        /// Upstream's words.
-        public let words: String
     }
 }

@@ -16,14 +16,16 @@ extension SpoolStore {
             let woken = try releaseRows(
                 statements.wakeChildren, limit: left, at: now,
                 bind: { $0.bind(1, key.rawValue) })
-            if woken < left { wakes.removeLast() }
             left -= woken
+            guard left > 0 else { break }
+            wakes.removeLast()
+            try wakeEffects(of: key)
         }
     }
 
     /// Wakes the next effects on a log: the first, and where that is feedback the feedback right after
     /// it, which may share its request.
-    func wakeEffects(of key: ReferenceKey) throws {
+    private func wakeEffects(of key: ReferenceKey) throws {
         guard waitingCount > 0, !isQueued(key) else { return }
         let effects = statements.effectsOf
         effects.bind(1, key.rawValue)
@@ -50,6 +52,24 @@ extension SpoolStore {
             statements.dueEvents, limit: Limits.rowsPerStepMax, at: now,
             bind: { $0.bind(1, now.milliseconds) })
     }
+
+    /// Where the wall clock was set since the last transaction, whoever waits for a time waits as long as it
+    /// would have: retries go by the monotonic clock.
+    func followClock() throws {
+        let now = clock()
+        let instant = settings.instant()
+        let jump = (now - followed.wall) - (instant - followed.instant)
+        followed = (now, instant)
+        guard jump > Self.jumpMin || jump < .zero - Self.jumpMin else { return }
+        let shift = try connection.prepare(
+            "UPDATE event SET not_before = not_before + ? WHERE not_before IS NOT NULL")
+        shift.bind(1, jump.wholeMilliseconds)
+        try shift.run()
+        lanes.shift(by: jump)
+    }
+
+    /// A smaller difference between the clocks is no jump: they are read one after the other.
+    private static let jumpMin = Duration.seconds(1)
 
     /// When the next event that waits for a time may be looked at.
     func nextTimed() throws -> Timestamp? {

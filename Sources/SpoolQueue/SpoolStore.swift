@@ -58,19 +58,28 @@ final class SpoolStore: GroupState {
     var wish = LeaseWish()
     /// Bytes in the ring of malformed input.
     var malformedBytes: Int64 = 0
+    /// Logs remembered as discarded.
+    var deletedCount = 0
+    /// Whether the wall clock can be trusted with ages.
+    var clockWatch: ClockWatch
+    /// Both clocks as they were read together last.
+    var followed: (wall: Timestamp, instant: ContinuousClock.Instant)
     private var hasRoomOnDisk = true
     private var diskCheckedAt = Timestamp(milliseconds: 0)
     private var storedLedger: Ledger
 
     /// Opens the file, creating it with a random epoch and secret when it is new.
+    ///
+    /// - Parameter told: the leases the sender was told of; nil at the start, when all are in doubt.
     init(
         path: String, destination url: String, settings: QueueSettings,
         clock: @escaping @Sendable () -> Timestamp,
-        watches: DeliveryWatches = DeliveryWatches(), ring: @escaping @Sendable () -> Void = {}
+        watches: DeliveryWatches = DeliveryWatches(), ring: @escaping @Sendable () -> Void = {},
+        vfs: String? = nil, told: ToldLeases? = nil
     ) throws {
         connection = try DurableFile.open(
             path: path, applicationID: QueueSchema.applicationID,
-            migrations: QueueSchema.migrations)
+            migrations: QueueSchema.migrations, vfs: vfs)
         statements = try Statements(connection)
         self.settings = settings
         self.clock = clock
@@ -96,8 +105,12 @@ final class SpoolStore: GroupState {
         guard try find.step() else { throw QueueError.damaged(path, "no destination \(url)") }
         destination = find.integer(0)
         find.reset()
+        followed = (clock(), settings.instant())
+        clockWatch = ClockWatch(wall: followed.wall, instant: followed.instant)
         ledger = try Ledger(reading: connection)
         storedLedger = ledger
+        if let told { try takeBack(leasesNotIn: told) }
+        try prepareForAges()
         try load()
     }
 
@@ -106,26 +119,36 @@ final class SpoolStore: GroupState {
     func begin() throws {
         watches.forget()
         try statements.begin.run()
+        try followClock()
     }
 
     func commit() throws {
         try wakeStep()
         if ledger != storedLedger { try ledger.store(statements.storeLedger) }
+        try storeLaneBytes()
         try statements.commit.run()
         storedLedger = ledger
     }
 
-    // MARK: Room
-
-    /// Whether so much more may be accepted.
-    func hasRoom(events: Int, bytes: Int) -> Bool {
-        let overhead = Limits.eventOverheadBytes
-        let used = ledger.payloadBytes + ledger.held * overhead
-        let more = Int64(bytes) + Int64(events) * overhead
-        return used + more <= settings.bytesMax && hasRoomOnDisk(at: clock())
+    private func storeLaneBytes() throws {
+        for id in lanes.unwritten {
+            statements.storeLane.bind(1, lanes[id].payloadBytes)
+            statements.storeLane.bind(2, id)
+            try statements.storeLane.run()
+        }
+        lanes.wrote()
     }
 
-    private func hasRoomOnDisk(at now: Timestamp) -> Bool {
+    // MARK: Room
+
+    /// Body bytes came into a lane, or left it where negative.
+    func add(bytes: Int, to lane: Int64) {
+        ledger.payloadBytes += Int64(bytes)
+        lanes.weigh(lane, bytes)
+    }
+
+    /// Whether the disk has more free than its reserve, as of a quarter of a second ago.
+    func hasRoomOnDisk(at now: Timestamp) -> Bool {
         if now - diskCheckedAt >= .milliseconds(250) || now < diskCheckedAt {
             diskCheckedAt = now
             hasRoomOnDisk = settings.freeDiskBytes().map { $0 >= settings.freeDiskBytesMin } ?? true
@@ -152,7 +175,7 @@ final class SpoolStore: GroupState {
 
     /// When the next batch is due; nil when only new work or a settlement can bring one.
     func nextDue() -> Timestamp? {
-        if !regrouped.isEmpty { return Timestamp(milliseconds: 0) }
+        if regroupedPlace() != nil { return Timestamp(milliseconds: 0) }
         return Route.allCases.compactMap { lanes.due($0, wish) }.min()
     }
 }
@@ -180,6 +203,8 @@ struct HeldEvent {
     let reference: ReferenceKey?
     let flags: Int64
     let digest: Digest?
+    /// The session a log names by session_reference_id, where upstream's id was not known.
+    let session: EventSequence?
     let bodyBytes: Int
 }
 
@@ -190,6 +215,8 @@ enum EventFlag {
     static let namesLogByReference: Int64 = 4
     /// An older log in the queue had the same name when this one was accepted.
     static let sharesName: Int64 = 8
-    /// The first log that named its session by session_reference_id.
-    static let namesSession: Int64 = 16
+    /// Of spools before version 3: the first log that named its session by session_reference_id.
+    static let namedSession: Int64 = 16
+    /// An update whose log was logged elsewhere: upstream's answer tells its id.
+    static let targetIsElsewhere: Int64 = 32
 }

@@ -6,6 +6,8 @@ final class Statements {
     let commit: Statement
     let storeLedger: Statement
     let storeNextSequence: Statement
+    let storeLane: Statement
+    let storeNotes: Statement
     let insertEvent: Statement
     let readyEvents: Statement
     let eventPlace: Statement
@@ -33,6 +35,10 @@ final class Statements {
     let sharedLogs: Statement
     let eventDigest: Statement
     let findSession: Statement
+    let sessionsNamed: Statement
+    let sessionMembers: Statement
+    let deadSessionMember: Statement
+    let deadInLane: Statement
     let insertSession: Statement
     let sessionByReference: Statement
     let learnSession: Statement
@@ -52,24 +58,27 @@ final class Statements {
         storeLedger = try prepare(
             """
             UPDATE ledger SET accepted = ?, held = ?, delivered = ?, dead = ?, discarded = ?,
-            payload_bytes = ?
+            payload_bytes = ?, dead_bytes = ?
             """)
+        storeLane = try prepare("UPDATE lane SET payload_bytes = ? WHERE id = ?")
+        storeNotes = try prepare("UPDATE destination SET notes = ? WHERE id = ?")
         storeNextSequence = try prepare("UPDATE spool SET next_sequence = ?")
         insertEvent = try prepare(
             """
             INSERT INTO event (sequence, lane, kind, hold, reference, flags, attempts, accepted_at,
-            causes, address, body, digest) VALUES (?, ?, ?, 0, ?, ?, 0, ?, ?, ?, ?, ?)
+            causes, address, body, digest, session)
+            VALUES (?, ?, ?, 0, ?, ?, 0, ?, ?, ?, ?, ?, ?)
             """)
         readyEvents = try prepare(
             """
             SELECT sequence, kind, reference, flags, attempts, accepted_at, causes, address, body,
-            digest FROM event WHERE lane = ? AND hold = 0 AND sequence > ? ORDER BY sequence
+            digest, session FROM event WHERE lane = ? AND hold = 0 AND sequence > ? ORDER BY sequence
             """)
         eventPlace = try prepare("SELECT lane, kind, reference FROM event WHERE sequence = ?")
         eventBody = try prepare(
             """
-            SELECT lane, kind, reference, flags, attempts, accepted_at, causes, address, body, digest
-            FROM event WHERE sequence = ?
+            SELECT lane, kind, reference, flags, attempts, accepted_at, causes, address, body, digest,
+            session FROM event WHERE sequence = ?
             """)
         waiter = try prepare("SELECT 1 FROM event WHERE waits_on = ? LIMIT 1")
         eventCauses = try prepare("SELECT causes FROM event WHERE sequence = ?")
@@ -78,7 +87,8 @@ final class Statements {
             SELECT sequence, kind FROM event WHERE reference = ? AND kind IN (2, 3, 6) AND sequence < ?
             ORDER BY sequence DESC LIMIT 1
             """)
-        deadLog = try prepare("SELECT 1 FROM dead WHERE reference = ? AND kind = 1 LIMIT 1")
+        deadLog = try prepare(
+            "SELECT sequence FROM dead WHERE reference = ? AND kind IN (1, 5) LIMIT 1")
         deadEvent = try prepare("SELECT reference FROM dead WHERE sequence = ?")
         identities = try prepare("SELECT entries FROM identity WHERE block = ? AND destination = ?")
         insertIdentity = try prepare(
@@ -97,9 +107,9 @@ final class Statements {
         bury = try prepare(
             """
             INSERT INTO dead (died_at, reason, status, words, sequence, lane, kind, reference, flags,
-            attempts, accepted_at, causes, address, body, digest)
+            attempts, accepted_at, causes, address, body, digest, session)
             SELECT ?, ?, ?, ?, sequence, lane, kind, reference, flags, attempts, accepted_at, causes,
-            address, body, digest FROM event WHERE sequence = ?
+            address, body, digest, session FROM event WHERE sequence = ?
             """)
         insertLease = try prepare(
             "INSERT INTO lease (destination, operation, state, events) VALUES (?, ?, ?, ?)")
@@ -127,21 +137,29 @@ final class Statements {
             ORDER BY sequence
             """)
         eventDigest = try prepare("SELECT digest FROM event WHERE sequence = ? AND reference = ?")
-        findSession = try prepare("SELECT upstream_id FROM session WHERE sequence = ?")
+        findSession = try prepare(
+            "SELECT name, destination, upstream_id FROM session WHERE sequence = ?")
+        sessionsNamed = try prepare("SELECT sequence FROM session WHERE name = ?")
+        sessionMembers = try prepare("SELECT sequence FROM event WHERE session = ? LIMIT 2")
+        deadSessionMember = try prepare("SELECT sequence FROM dead WHERE session = ? LIMIT 1")
+        deadInLane = try prepare(
+            "SELECT sequence FROM dead WHERE lane = ? AND kind IN (1, 5) LIMIT 1")
         insertSession = try prepare(
             "INSERT INTO session (sequence, destination, name) VALUES (?, ?, ?)")
         sessionByReference = try prepare(
             "SELECT sequence, upstream_id FROM session WHERE name = ? AND destination = ?")
         learnSession = try prepare("UPDATE session SET upstream_id = ? WHERE sequence = ?")
-        laneHasEvents = try prepare("SELECT 1 FROM event WHERE lane = ? LIMIT 1")
-        deletedName = try prepare("SELECT 1 FROM deleted WHERE reference = ? LIMIT 1")
-        deletedEvent = try prepare("SELECT 1 FROM deleted WHERE sequence = ?")
-        noteDeleted = try prepare("INSERT OR IGNORE INTO deleted VALUES (?, ?)")
+        laneHasEvents = try prepare("SELECT sequence FROM event WHERE lane = ? LIMIT 2")
+        deletedName = try prepare(
+            "SELECT reason FROM deleted WHERE reference = ? AND until_sequence > ? LIMIT 1")
+        deletedEvent = try prepare("SELECT reason FROM deleted WHERE sequence = ?")
+        noteDeleted = try prepare("INSERT OR IGNORE INTO deleted VALUES (?, ?, ?, ?)")
         revive = try prepare(
             """
             INSERT INTO event (sequence, lane, kind, hold, reference, flags, attempts, accepted_at,
-            causes, address, body, digest) SELECT sequence, lane, kind, 0, reference, flags, 0, ?,
-            causes, address, body, digest FROM dead WHERE sequence = ?
+            causes, address, body, digest, session)
+            SELECT sequence, lane, kind, 0, reference, flags, 0, ?, causes, address, body, digest,
+            session FROM dead WHERE sequence = ?
             """)
         forgetDead = try prepare("DELETE FROM dead WHERE sequence = ?")
         nextTimed = try prepare(

@@ -102,7 +102,7 @@ struct CausalOrderTests {
         let lease = try #require(try spool.lease())
         var settlement = Settlement(lease: lease.id)
         settlement.dead = [.init(sequence: parent, reason: .refused, status: 422, words: "no")]
-        try spool.commit { try $0.settle(settlement) }
+        try spool.settle(settlement)
         #expect(try spool.drain().isEmpty)
         let report = try spool.commit { try $0.report() }
         #expect(report.dead == 4)
@@ -118,15 +118,15 @@ struct CausalOrderTests {
         let lease = try #require(try spool.lease())
         var settlement = Settlement(lease: lease.id)
         settlement.dead = [.init(sequence: parent, reason: .refused, status: 422, words: "no")]
-        try spool.commit { try $0.settle(settlement) }
+        try spool.settle(settlement)
         #expect(try spool.drain().isEmpty)
         #expect(spool.store.ledger.dead == 3)
-        let step = try spool.commit { try $0.replay(after: nil) }
-        #expect(step.count == 3)
+        let step = try spool.commit { try $0.replay(DeadFilter(), after: nil) }
+        #expect(step.matches.count == 3)
         #expect(spool.store.ledger.dead == 0)
         #expect(spool.store.ledger.held == 3)
         #expect(try spool.drain() == [[parent], [child], [update]])
-        #expect(try spool.commit { try $0.replay(after: nil) }.last == nil)
+        #expect(try spool.commit { try $0.replay(DeadFilter(), after: nil) }.last == nil)
     }
 
     @Test("thousands of trees drain level by level, in full batches")
@@ -235,7 +235,7 @@ struct LaneTests {
     func probe() throws {
         let spool = try TestSpool()
         try spool.append(.log(project: "a"), .log(project: "a"), .log(project: "b"))
-        let wish = LeaseWish(isProbe: true)
+        let wish = LeaseWish(probe: .everywhere)
         let first = try #require(try spool.lease(wish))
         let second = try #require(try spool.lease(wish))
         #expect(first.events.count == 1)
@@ -254,7 +254,7 @@ struct LaneTests {
                 countsAttempt: true),
             .init(sequence: sequences[1]),
         ]
-        try spool.commit { try $0.settle(settlement) }
+        try spool.settle(settlement)
         #expect(try spool.drain() == [[sequences[1]]])
         spool.time.advance(.seconds(30))
         try spool.append(.log("c"))
@@ -270,9 +270,9 @@ struct LaneTests {
         let lease = try #require(try spool.lease())
         var settlement = Settlement(lease: lease.id)
         settlement.regrouped = [group]
-        try spool.commit { try $0.settle(settlement) }
+        try spool.settle(settlement)
         let fresh = try spool.append(.log("c"))
-        let wish = LeaseWish(isProbe: true)
+        let wish = LeaseWish(probe: .everywhere)
         #expect(try spool.lease(wish)?.events.map(\.sequence) == fresh)
         #expect(try spool.lease(wish)?.events.map(\.sequence) == group)
     }

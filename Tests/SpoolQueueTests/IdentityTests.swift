@@ -97,7 +97,7 @@ struct RepeatTests {
         let lease = try #require(try spool.lease())
         var settlement = Settlement(lease: lease.id)
         settlement.dead = [.init(sequence: first[0], reason: .refused, status: 400, words: "")]
-        try spool.commit { try $0.settle(settlement) }
+        try spool.settle(settlement)
         #expect(try spool.append(log("a", "x")) != first)
     }
 }
@@ -166,7 +166,7 @@ struct ByReferenceTests {
         settlement.returned = [
             .init(sequence: child, notBefore: spool.time.now + .seconds(3600))
         ]
-        try spool.commit { try $0.settle(settlement) }
+        try spool.settle(settlement)
         #expect(lane > 0)
         for round in 0..<8 {
             try spool.append((0..<256).map { .log("r\(round)-\($0)") })
@@ -220,7 +220,7 @@ struct LookupTests {
         var settlement = Settlement(lease: lease.id)
         settlement.delivered = [.init(sequence: sequences[0], id: "data_1", projectID: nil)]
         settlement.dead = [.init(sequence: sequences[1], reason: .refused, status: 400, words: "")]
-        try spool.commit { try $0.settle(settlement) }
+        try spool.settle(settlement)
         guard case .upstream("data_1") = try spool.store.find(.log, sequences[0]),
             case .dead("refused") = try spool.store.find(.log, sequences[1]),
             case .unknown = try spool.store.find(.log, EventSequence(rawValue: 99))
@@ -247,10 +247,11 @@ struct LookupTests {
         let spool = try TestSpool()
         let sequences = try spool.append(.log("a"), .log("b"))
         let told = Mutex<[EventSequence: String?]?>(nil)
-        try spool.commit { store in
-            try store.watch(DeliveryWatch(number: 1), sequences) { found in
-                told.withLock { $0 = found }
-            }
+        let standing = try spool.commit { try $0.standing(of: sequences) }
+        spool.store.watches.add(
+            DeliveryWatch(number: 1), missing: standing.missing, found: standing.found
+        ) { found in
+            told.withLock { $0 = found }
         }
         let lease = try #require(try spool.lease())
         try spool.deliver(lease)
@@ -315,7 +316,7 @@ struct UpgradeTests {
                 UPDATE ledger SET accepted = 2, held = 2, payload_bytes = 4;
                 """)
         }
-        #expect(try spool.store.connection.integer("PRAGMA user_version") == 2)
+        #expect(try spool.store.connection.integer("PRAGMA user_version") == 3)
         #expect(try spool.commit { try $0.recall() }.leases.count == 1)
         #expect(try spool.drain() == [[EventSequence(rawValue: 2)]])
         #expect(spool.store.recent.contains(ReferenceKey(rawValue: 13)))

@@ -19,7 +19,7 @@ struct LedgerTests {
         settlement.dead = [
             .init(sequence: lease.events[2].sequence, reason: .refused, status: 400, words: "no")
         ]
-        try spool.commit { try $0.settle(settlement) }
+        try spool.settle(settlement)
         let report = try spool.commit { try $0.report() }
         #expect(report.accepted == 3)
         #expect(report.queued == 1)
@@ -102,7 +102,7 @@ struct RestartTests {
         let lease = try #require(try spool.lease())
         var settlement = Settlement(lease: lease.id)
         settlement.regrouped = [[sequences[0]], [sequences[1], sequences[2]]]
-        try spool.commit { try $0.settle(settlement) }
+        try spool.settle(settlement)
         #expect(try spool.commit { try $0.report() }.queued == 3)
         try spool.crash()
         try spool.append(.log("d"))
@@ -126,7 +126,7 @@ struct RestartTests {
         let second = try #require(try spool.lease())
         var settlement = Settlement(lease: second.id)
         settlement.calibration = .ask
-        try spool.commit { try $0.settle(settlement) }
+        try spool.settle(settlement)
         try spool.crash()
         let recollection = try spool.commit { try $0.recall() }
         #expect(recollection.answeredRoutes == [.postLogs])

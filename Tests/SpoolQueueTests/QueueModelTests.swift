@@ -17,92 +17,17 @@ struct QueueModelTests {
         #expect(run.model.crashes > 0, "seed \(seed) never crashed: the test proves little")
         #expect(run.model.delivered > 20, "seed \(seed) delivered next to nothing")
     }
-}
 
-/// What the queue should know, in the plainest terms.
-private struct QueueModel {
-    enum State: Equatable {
-        case queued
-        /// Back in the queue, to be left alone until then.
-        case delayed(Timestamp)
-        /// In a group that travels by itself, not yet sent.
-        case grouped([EventSequence])
-        case leased(Int64)
-        case delivered
-        case dead
-    }
-
-    struct Event {
-        let sequence: EventSequence
-        let event: TestEvent
-        let acceptedAt: Timestamp
-        var state: State
-
-        var isHeld: Bool { state != .delivered && state != .dead }
-        /// The name an effect goes by in its chain is that of its log.
-        var name: String
-    }
-
-    var events: [EventSequence: Event] = [:]
-    var crashes = 0
-
-    var delivered: Int { count { $0 == .delivered } }
-    var dead: Int { count { $0 == .dead } }
-    var held: Int { events.values.count { $0.isHeld } }
-
-    private func count(_ isState: (State) -> Bool) -> Int {
-        events.values.count { isState($0.state) }
-    }
-
-    enum CauseState: Equatable { case none, held, delivered, dead, unknown }
-
-    /// What became of the log an event names.
-    func cause(of event: Event) -> CauseState {
-        switch event.event.cause {
-        case nil: return .none
-        case .project: return .unknown
-        case .event(let sequence):
-            guard let log = events[sequence] else { return .unknown }
-            // Waiters wait for the name, so another log of that name holds them too.
-            let isNameHeld = logs(named: log.name).contains { $0.isHeld }
-            return log.isHeld && isNameHeld ? .held : log.state == .dead ? .dead : .delivered
-        case .reference(let name):
-            let named = logs(named: name)
-            if named.contains(where: \.isHeld) { return .held }
-            if named.contains(where: { $0.state == .delivered }) { return .delivered }
-            return named.isEmpty ? .unknown : .dead
+    @Test("meets replays and discards in some histories")
+    func isThorough() throws {
+        var (replays, discards) = (0, 0)
+        for seed in UInt64(1)...4 {
+            var run = try ModelRun(seed: seed)
+            for _ in 0..<150 { try run.step() }
+            replays += run.model.replays
+            discards += run.model.discards
         }
-    }
-
-    /// Whether following parents from an event leads back to it.
-    func isOwnAncestor(_ event: Event) -> Bool {
-        var seen: Set<EventSequence> = []
-        var next = parents(of: event)
-        while let parent = next.popLast() {
-            if parent.sequence == event.sequence { return true }
-            if seen.insert(parent.sequence).inserted { next += parents(of: parent) }
-        }
-        return false
-    }
-
-    private func parents(of event: Event) -> [Event] {
-        switch event.event.cause {
-        case nil, .project: []
-        case .event(let sequence): events[sequence].map { logs(named: $0.name) } ?? []
-        case .reference(let name): logs(named: name)
-        }
-    }
-
-    func logs(named name: String) -> [Event] {
-        events.values.filter { $0.event.kind == .log && $0.name == name }
-    }
-
-    /// Effects on the same log that were accepted earlier and have not left.
-    func priorEffects(of event: Event) -> [Event] {
-        events.values.filter {
-            $0.event.kind.isEffect && $0.name == event.name && $0.isHeld
-                && $0.sequence < event.sequence
-        }
+        #expect(replays > 0 && discards > 0)
     }
 }
 
@@ -113,6 +38,7 @@ private struct ModelRun {
     private var random: SeededRandom
     private var names: [String] = []
     private var logs: [EventSequence] = []
+    private var sessions: [EventSequence] = []
     private var open: [Int64: Lease] = [:]
     /// Events whose death by a dead cause was judged.
     private var doomed: Set<EventSequence> = []
@@ -128,6 +54,8 @@ private struct ModelRun {
         case ..<40: try append()
         case ..<65: try lease()
         case ..<88: try settle()
+        case 88: try replay()
+        case 89: try discard()
         case ..<93: spool.time.advance(.milliseconds(Int.random(in: 1...4000, using: &random)))
         case ..<96: _ = try spool.store.upkeep()
         default: try crash()
@@ -140,7 +68,7 @@ private struct ModelRun {
     private mutating func randomEvents() -> [TestEvent] {
         (0..<Int.random(in: 1...6, using: &random)).map { _ in
             let project = ["a", "b", "c"].randomElement(using: &random)!
-            switch Int.random(in: 0..<10, using: &random) {
+            switch Int.random(in: 0..<14, using: &random) {
             case ..<5:
                 let name = "n\(names.count)"
                 names.append(name)
@@ -156,7 +84,18 @@ private struct ModelRun {
                 let name = "n\(names.count)"
                 names.append(name)
                 return logs.randomElement(using: &random).map { .child(of: $0, name) } ?? .log(name)
-            case 8: return .update("n\(Int.random(in: 0...(names.count + 1), using: &random))")
+            case 8: return .newSession
+            case 9:
+                var event = TestEvent.log(nil, project: project)
+                event.session = sessions.randomElement(using: &random).map { .provisional($0) }
+                return event
+            case 10:
+                let name = "n\(names.count)"
+                names.append(name)
+                return TestEvent(kind: .evaluationLog, project: project, reference: name)
+            case 11:
+                return logs.randomElement(using: &random).map { .result(on: $0) } ?? .log("first")
+            case 12: return .update("n\(Int.random(in: 0...(names.count + 1), using: &random))")
             default:
                 return logs.randomElement(using: &random).map { .feedback(on: $0) } ?? .log("first")
             }
@@ -167,19 +106,24 @@ private struct ModelRun {
         let events = randomEvents()
         let sequences = try spool.append(events)
         for (sequence, event) in zip(sequences, events) {
-            if event.kind == .log { logs.append(sequence) }
-            model.events[sequence] = QueueModel.Event(
+            if event.kind.isLog { logs.append(sequence) }
+            if event.kind == .session { sessions.append(sequence) }
+            var entry = QueueModel.Event(
                 sequence: sequence, event: event, acceptedAt: spool.time.now, state: .queued,
                 name: name(of: event, sequence))
+            let known = model.causes(of: entry)
+            let isHere = known.contains(.held) || known.contains(.delivered)
+            entry.isElsewhere = event.kind == .update && !isHere
+            model.events[sequence] = entry
         }
     }
 
     private func name(of event: TestEvent, _ sequence: EventSequence) -> String {
-        if event.kind == .log { return event.reference ?? "minted \(sequence.rawValue)" }
+        if event.kind.isLog { return event.reference ?? "minted \(sequence.rawValue)" }
         switch event.cause {
         case .reference(let name): return name
         case .event(let log): return model.events[log]?.name ?? "lost \(log.rawValue)"
-        case nil, .project: return "none \(sequence.rawValue)"
+        case nil, .project, .foreign: return "none \(sequence.rawValue)"
         }
     }
 
@@ -187,6 +131,7 @@ private struct ModelRun {
         let wish = LeaseWish(eventsMax: Int.random(in: 1...8, using: &random), linger: .zero)
         let lease = try spool.lease(wish)
         try buryTheDoomed()
+        try giveUpTheForsaken()
         guard let lease else { return }
         try check(lease, wish)
         for event in lease.events { model.events[event.sequence]?.state = .leased(lease.id) }
@@ -225,11 +170,39 @@ private struct ModelRun {
             settlement.regrouped = [group]
             for sequence in group { model.events[sequence]?.state = .grouped(group) }
         }
-        try spool.commit { try $0.settle(settlement) }
+        try spool.settle(settlement)
         let isLeft = lease.events.contains {
             model.events[$0.sequence]?.state == .leased(lease.id)
         }
         if !isLeft { open[lease.id] = nil }
+    }
+
+    /// The operator puts every dead letter back.
+    private mutating func replay() throws {
+        let step = try spool.commit { try $0.replay(DeadFilter(), after: nil) }
+        for sequence in step.matches {
+            #expect(model.events[sequence]?.state == .dead, "seed \(seed): \(sequence.rawValue)")
+            model.events[sequence]?.state = .queued
+            model.events[sequence]?.acceptedAt = spool.time.now
+            doomed.remove(sequence)
+        }
+        #expect(model.dead == 0, "seed \(seed): \(model.dead) were not revived")
+        if !step.matches.isEmpty { model.replays += 1 }
+    }
+
+    /// An app deletes a log: of several that share a name none, because effects are theirs together.
+    private mutating func discard() throws {
+        let unique = logs.filter { log in
+            model.events[log].map { model.logs(named: $0.name).count == 1 } ?? false
+        }
+        guard let log = unique.randomElement(using: &random) else { return }
+        let wasHeld = model.events[log]?.isHeld ?? false
+        let outcome = try spool.commit { try $0.discard([log]) }
+        guard outcome == .discarded, wasHeld else { return }
+        let until = EventSequence(rawValue: spool.store.nextSequence)
+        model.events[log]?.state = .discarded(until: until)
+        model.discards += 1
+        try giveUpTheForsaken()
     }
 
     private mutating func crash() throws {
@@ -268,11 +241,13 @@ private struct ModelRun {
                 continue
             default: Issue.record("seed \(seed): \(event) leased though \(event.state)")
             }
-            let cause = model.cause(of: event)
-            #expect(cause != .held, "seed \(seed): \(event) before its cause")
-            #expect(cause != .dead, "seed \(seed): \(event) after its cause died")
-            #expect(leased.namesUnknownLog == (cause == .unknown), "seed \(seed): \(event)")
-            if cause == .unknown {
+            let causes = model.causes(of: event)
+            #expect(!causes.contains(.held), "seed \(seed): \(event) before its cause")
+            #expect(!causes.contains(.dead), "seed \(seed): \(event) after its cause died")
+            #expect(!causes.contains(.discarded), "seed \(seed): \(event) after its cause left")
+            let isUnknown = causes.contains(.unknown)
+            #expect(leased.namesUnknownLog == isUnknown, "seed \(seed): \(event)")
+            if isUnknown {
                 let wait = spool.time.now - event.acceptedAt
                 #expect(wait >= Limits.unknownCauseWait, "seed \(seed): \(event) after \(wait)")
             }
@@ -309,7 +284,22 @@ private struct ModelRun {
             let event = try #require(model.events[sequence])
             guard !doomed.contains(sequence) else { continue }
             doomed.insert(sequence)
-            #expect(model.cause(of: event) == .dead, "seed \(seed): \(event) died of nothing")
+            #expect(
+                model.causes(of: event).contains(.dead), "seed \(seed): \(event) died of nothing")
+        }
+    }
+
+    /// Moves over what the queue gave up because the log it names was discarded.
+    private mutating func giveUpTheForsaken() throws {
+        let rows = try spool.store.connection.prepare("SELECT sequence FROM event")
+        var left: Set<EventSequence> = []
+        while try rows.step() { left.insert(EventSequence(rawValue: rows.integer(0))) }
+        let until = EventSequence(rawValue: spool.store.nextSequence)
+        let gone = model.events.values.filter { $0.isHeld && !left.contains($0.sequence) }
+        for event in gone { model.events[event.sequence]?.state = .discarded(until: until) }
+        for event in gone {
+            let isForsaken = model.causes(of: event).contains(.discarded)
+            #expect(isForsaken, "seed \(seed): \(event) was given up for nothing")
         }
     }
 
@@ -320,6 +310,7 @@ private struct ModelRun {
         #expect(store.ledger.held == Int64(model.held), "seed \(seed)")
         #expect(store.ledger.delivered == Int64(model.delivered), "seed \(seed)")
         #expect(store.ledger.dead == Int64(model.dead), "seed \(seed)")
+        #expect(store.ledger.discarded == Int64(model.discarded), "seed \(seed)")
         let rows = try store.connection.integer("SELECT count(*) FROM event")
         #expect(rows == store.ledger.held, "seed \(seed): rows and ledger differ")
         let bytes = try store.connection.integer("SELECT coalesce(sum(length(body)), 0) FROM event")
@@ -333,7 +324,7 @@ private struct ModelRun {
             "SELECT count(*) FROM event WHERE waits_on IS NOT NULL")
         #expect(waiting == Int64(store.waitingCount), "seed \(seed)")
         let logs = Set(
-            model.events.values.filter { $0.isHeld && $0.event.kind == .log }.map(\.name))
+            model.events.values.filter { $0.isHeld && $0.event.kind.isLog }.map(\.name))
         #expect(store.references.nameCount == logs.count, "seed \(seed)")
     }
 
@@ -348,7 +339,7 @@ private struct ModelRun {
                         .init(sequence: event.sequence, id: "data_x", projectID: nil))
                     model.events[event.sequence]?.state = .delivered
                 }
-                try spool.commit { try $0.settle(settlement) }
+                try spool.settle(settlement)
             }
             open = [:]
             try lease()

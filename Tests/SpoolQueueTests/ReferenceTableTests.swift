@@ -49,6 +49,8 @@ struct ReferenceTableTests {
 
 @Suite("The names delivered last")
 struct RecentReferencesTests {
+    private func id(_ number: Int) -> ReferenceKey { ReferenceKey(rawValue: Int64(-1 - number)) }
+
     private func sequence(_ number: Int) -> EventSequence {
         EventSequence(rawValue: Int64(number))
     }
@@ -58,13 +60,13 @@ struct RecentReferencesTests {
         var recent = RecentReferences(capacity: 3)
         let keys = (0..<4).map { ReferenceKey(rawValue: Int64($0)) }
         for (number, key) in [keys[0], keys[1], keys[0], keys[2]].enumerated() {
-            recent.insert(key, sequence(number), nil)
+            recent.insert(key, sequence(number), nil, id: id(number))
         }
         #expect(recent.contains(keys[0]))
-        recent.insert(keys[3], sequence(4), nil)
+        recent.insert(keys[3], sequence(4), nil, id: id(4))
         #expect(!recent.contains(keys[1]))
         #expect(recent.contains(keys[0]))
-        recent.insert(keys[3], sequence(5), nil)
+        recent.insert(keys[3], sequence(5), nil, id: id(5))
         #expect(!recent.contains(keys[0]))
         #expect(recent.entries(of: keys[3]).map(\.sequence) == [sequence(5), sequence(4)])
     }
@@ -76,13 +78,17 @@ struct RecentReferencesTests {
         var model: [(Int64, Int)] = []
         for number in 0..<2000 {
             let name = Int64.random(in: 0..<20, using: &random)
-            recent.insert(ReferenceKey(rawValue: name), sequence(number), nil)
+            recent.insert(
+                ReferenceKey(rawValue: name), sequence(number), nil, id: id(number))
             model = Array((model + [(name, number)]).suffix(50))
             let probe = Int64.random(in: 0..<20, using: &random)
             let expected = model.filter { $0.0 == probe }.map { sequence($0.1) }.reversed()
             let found = recent.entries(of: ReferenceKey(rawValue: probe)).map(\.sequence)
             #expect(found == Array(expected))
             #expect(recent.contains(ReferenceKey(rawValue: probe)) == !found.isEmpty)
+            #expect(recent.log(withID: id(number))?.sequence == sequence(number))
+            #expect((recent.log(withID: id(number - 49)) == nil) == (number < 49))
+            #expect(recent.log(withID: id(number - 50)) == nil)
         }
     }
 }

@@ -41,11 +41,18 @@ final class TestSpool {
         try open()
     }
 
-    private func open() throws {
+    private func open(destination: String = "http://upstream") throws {
         let time = time
+        settings.instant = { time.instant }
         store = try SpoolStore(
-            path: directory + "/spool.db", destination: "http://upstream", settings: settings,
+            path: directory + "/spool.db", destination: destination, settings: settings,
             clock: { time.now })
+    }
+
+    /// Stops, and starts with another upstream.
+    func reopen(destination: String) throws {
+        store = nil
+        try open(destination: destination)
     }
 
     /// One transaction, as the queue's thread would run it.
@@ -87,6 +94,28 @@ final class TestSpool {
         return lease
     }
 
+    @discardableResult
+    func settle(_ settlement: Settlement) throws -> SettleOutcome {
+        try commit { try $0.settle(settlement) }
+    }
+
+    /// Settles one event of a lease as delivered; the others go back.
+    func deliver(
+        _ sequence: EventSequence, of lease: Lease, id: String = "data_up", session: String? = nil
+    ) throws {
+        var settlement = Settlement(lease: lease.id)
+        for event in lease.events {
+            if event.sequence == sequence {
+                settlement.delivered.append(
+                    .init(
+                        sequence: sequence, id: id, projectID: "pr_up", sessionID: session))
+            } else {
+                settlement.returned.append(.init(sequence: event.sequence))
+            }
+        }
+        try settle(settlement)
+    }
+
     /// Settles every event of a lease as delivered, under ids made of its sequence.
     func deliver(_ lease: Lease, session: String? = nil) throws {
         var settlement = Settlement(lease: lease.id)
@@ -96,7 +125,7 @@ final class TestSpool {
                 sessionID: session)
         }
         settlement.routeAnswered = true
-        try commit { try $0.settle(settlement) }
+        try settle(settlement)
     }
 
     /// Leases and delivers until nothing is ready; the batches, by sequence.
@@ -120,8 +149,16 @@ final class TestSpool {
 // Safety: tests that use it run on one thread.
 final class TestTime: @unchecked Sendable {
     var now = Timestamp(milliseconds: 1_800_000_000_000)
+    private(set) var instant = ContinuousClock.now
 
+    /// Time passes, on both clocks.
     func advance(_ duration: Duration) {
+        now = now + duration
+        instant += duration
+    }
+
+    /// Somebody sets the wall clock.
+    func jump(_ duration: Duration) {
         now = now + duration
     }
 }
@@ -142,6 +179,8 @@ struct TestEvent {
         case reference(String)
         case event(EventSequence)
         case project(EventSequence)
+        /// Upstream's own id.
+        case foreign(String)
     }
 
     enum SessionName {
@@ -189,6 +228,15 @@ struct TestEvent {
         return submission
     }
 
+    /// By what an update names its log in its target.
+    private func targetName(_ identity: SpoolIdentity) -> String? {
+        switch cause {
+        case .reference(let name), .foreign(let name): name
+        case .event(let sequence): identity.id(.log, sequence)
+        case .project, nil: nil
+        }
+    }
+
     private func append(to submission: inout Submission, identity: SpoolIdentity) {
         var draft = EventDraft(kind: kind, body: 0..<0)
         var members = ["\"output\":\"\(text)\""]
@@ -202,7 +250,7 @@ struct TestEvent {
             }
             members.append("\"project\":\"\(project)\"")
         }
-        if kind == .log {
+        if kind.isLog {
             let name = reference ?? "minted-\(UUID().uuidString)"
             draft.reference = identity.key(of: name, named: .reference)
             draft.referenceIsMinted = reference == nil
@@ -242,14 +290,18 @@ struct TestEvent {
             draft.causes.append(.project(number))
             draft.holdsProvisionalID = true
             members.append("\"project_id\":\"\(identity.id(.project, number))\"")
+        case .foreign(let id):
+            draft.reference = identity.key(of: id, named: .foreignID)
+            if kind == .update { draft.route = .patchLog }
         case nil: break
         }
-        if kind == .evaluationResult {
+        if kind == .evaluationResult || kind == .evaluationLog {
             let start = submission.bytes.count
             submission.bytes += Array("ev_1".utf8)
             draft.address = start..<submission.bytes.count
         }
-        if kind == .update, case .reference(let name) = cause {
+        if kind == .update, let name = targetName(identity) {
+            if case .event = cause { draft.route = .patchLog }
             let start = submission.bytes.count
             submission.bytes += Array(name.utf8)
             draft.address = start..<submission.bytes.count

@@ -1,0 +1,124 @@
+internal import SpoolCore
+internal import SpoolSQLite
+
+/// The operator's policies about what is accepted, and what is given up unsent.
+extension SpoolStore {
+    // MARK: Room
+
+    /// Payload and overhead of what is held.
+    var usedBytes: Int64 { ledger.payloadBytes + ledger.held * Limits.eventOverheadBytes }
+
+    /// Whether a submission may be accepted, after the oldest events have made way where they may.
+    func makeRoom(for submission: Submission) throws -> Bool {
+        let more =
+            Int64(submission.bytes.count)
+            + Int64(submission.events.count) * Limits.eventOverheadBytes
+        guard hasRoomOnDisk(at: clock()) else { return false }
+        if settings.onFull == .dropOldest {
+            try dropOldest(toFit: more)
+            return usedBytes + more <= settings.bytesMax
+        }
+        guard usedBytes + more <= settings.bytesMax else { return false }
+        return try usedBytes + more <= settings.bytesMax / 2 || leavesRoomForOthers(submission)
+    }
+
+    /// Whether each project of a submission would hold at most half of what the others leave: so one that
+    /// is noisy while upstream is down cannot fill the spool. Where only one project is known, there is
+    /// nobody to leave room for.
+    private func leavesRoomForOthers(_ submission: Submission) throws -> Bool {
+        guard lanes.projectCount > 1 else { return true }
+        var more = [Int](repeating: 0, count: submission.projects.count)
+        for draft in submission.events {
+            if let project = draft.project { more[project] += draft.body.count }
+        }
+        for (name, bytes) in zip(submission.projects, more) where bytes > 0 {
+            let own = lanes.payloadBytes(ofProject: try project(name))
+            let left = settings.bytesMax - (usedBytes - own)
+            if own + Int64(bytes) > left / 2 { return false }
+        }
+        return true
+    }
+
+    /// Discards the oldest events, with what depends on them, until so many more bytes fit. Bounded: when
+    /// that does not suffice, the caller is told that the spool is full, and its next try goes on.
+    private func dropOldest(toFit bytes: Int64) throws {
+        guard usedBytes + bytes > settings.bytesMax else { return }
+        for sequence in try oldestUnleased(
+            "SELECT sequence FROM event ORDER BY sequence LIMIT ?")
+        {
+            guard usedBytes + bytes > settings.bytesMax else { return }
+            try discard([sequence], .dropOldest)
+        }
+    }
+
+    // MARK: Age
+
+    /// Discards some of the events that are older than the operator wants them; returns whether any was.
+    /// Pauses while the clock cannot be trusted, see ``ClockWatch``.
+    func expire() throws -> Bool {
+        guard let ageMax = settings.ageMax else { return false }
+        let now = clock()
+        guard clockWatch.look(wall: now, instant: settings.instant()) else { return false }
+        let cutoff = (now + (.zero - ageMax)).milliseconds
+        let old = try oldestUnleased(
+            """
+            SELECT sequence FROM event INDEXED BY event_age WHERE accepted_at < \(cutoff)
+            ORDER BY accepted_at LIMIT ?
+            """)
+        for sequence in old { try discard([sequence], .maxAge) }
+        return !old.isEmpty
+    }
+
+    /// The index by age costs every event a little, so it exists only while there is such a limit.
+    func prepareForAges() throws {
+        try connection.execute(
+            settings.ageMax == nil
+                ? "DROP INDEX IF EXISTS event_age"
+                : "CREATE INDEX IF NOT EXISTS event_age ON event (accepted_at)")
+    }
+
+    /// The first events of a query, one step's worth, that are in no lease.
+    private func oldestUnleased(_ query: String) throws -> [EventSequence] {
+        let rows = try connection.prepare(query)
+        rows.bind(1, Int64(leased.count + Limits.rowsPerStepMax))
+        var sequences: [EventSequence] = []
+        while sequences.count < Limits.rowsPerStepMax, try rows.step() {
+            guard !leased.contains(rows.integer(0)) else { continue }
+            sequences.append(EventSequence(rawValue: rows.integer(0)))
+        }
+        return sequences
+    }
+
+    // MARK: Names
+
+    /// The first log of a submission whose name is known with other bytes than its own; nil where that
+    /// may be, or where there is none.
+    func conflict(in submission: Submission) throws -> AppendRefusal? {
+        guard settings.duplicateReferences == .refuse else { return nil }
+        let first = EventSequence(rawValue: nextSequence)
+        for (index, draft) in submission.events.enumerated() {
+            guard draft.kind.isLog, let key = draft.reference, draft.digest != nil else { continue }
+            guard isQueued(key) || hasDigest(key), try repeated(draft, before: first) == nil else {
+                continue
+            }
+            let name = submission.bytes.withUnsafeBytes {
+                LogFacts(UnsafeRawBufferPointer(rebasing: $0[draft.body]))?.referenceID
+            }
+            return .duplicate(index: index, reference: name ?? "")
+        }
+        return nil
+    }
+
+    /// Whether a log of that name was delivered lately whose bytes are known.
+    private func hasDigest(_ key: ReferenceKey) -> Bool {
+        recent.entries(of: key).contains { $0.digest != nil }
+    }
+}
+
+/// What is done when the spool is full (`on_full`).
+public enum OnFull: String, Sendable, CaseIterable {
+    /// Nothing is accepted until there is room.
+    case refuse
+    /// The oldest events are discarded, counted as `drop_oldest`; what is in flight never is.
+    case dropOldest = "drop_oldest"
+}

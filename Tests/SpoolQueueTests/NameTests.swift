@@ -1,0 +1,196 @@
+import SpoolCore
+import Testing
+
+@testable import SpoolQueue
+
+/// One log, many names: by reference, by this spool's id, by upstream's.
+@Suite("The names of a log")
+struct NameTests {
+    private func update(_ cause: TestEvent.CauseName, _ text: String) -> TestEvent {
+        TestEvent(kind: .update, project: nil, cause: cause, text: text)
+    }
+
+    @Test("effects go in order, by whatever name each knows the log")
+    func oneChain() throws {
+        let spool = try TestSpool()
+        let log = try spool.append(.log("a"))[0]
+        try spool.deliver(log, of: try #require(try spool.lease()), id: "data_up")
+        let effects = try spool.append(
+            update(.reference("a"), "1"), update(.foreign("data_up"), "2"),
+            update(.event(log), "3"),
+            update(.foreign("data_up"), "4"))
+        #expect(try spool.drain() == effects.map { [$0] })
+    }
+
+    @Test("effects by upstream's id go in order also after a restart")
+    func oneChainAfterRestart() throws {
+        let spool = try TestSpool()
+        let log = try spool.append(.log("a"))[0]
+        try spool.deliver(log, of: try #require(try spool.lease()), id: "data_up")
+        try spool.crash()
+        let effects = try spool.append(
+            update(.foreign("data_up"), "1"), update(.reference("a"), "2"))
+        #expect(try spool.drain() == effects.map { [$0] })
+    }
+
+    @Test("the id that an update of another host's log was answered with leads to that log")
+    func anotherHostsLog() throws {
+        let spool = try TestSpool()
+        let change = try spool.append(update(.reference("elsewhere"), "1"))[0]
+        let feedback = try spool.append(.feedback(on: change))[0]
+        spool.time.advance(.seconds(6))
+        let lease = try #require(try spool.lease())
+        #expect(lease.events.map(\.sequence) == [change])
+        try spool.deliver(change, of: lease, id: "data_there")
+        let next = try #require(try spool.lease())
+        #expect(next.events.map(\.sequence) == [feedback])
+        #expect(next.text(0).contains("\"data_id\":\"data_there\""))
+        try spool.crash()
+        #expect(try spool.commit { try $0.upstreamID(of: .log, change) } == "data_there")
+    }
+
+    @Test("two updates of another host's log do not make its name ambiguous")
+    func notAmbiguous() throws {
+        let spool = try TestSpool()
+        let changes = try spool.append(
+            update(.reference("elsewhere"), "1"), update(.reference("elsewhere"), "2"))
+        spool.time.advance(.seconds(6))
+        for change in changes {
+            try spool.deliver(change, of: try #require(try spool.lease()), id: "data_there")
+        }
+        try spool.crash()
+        try spool.append(.feedback(onReference: "elsewhere"))
+        let lease = try #require(try spool.lease())
+        #expect(lease.text(0).contains("\"data_id\":\"data_there\""))
+    }
+
+    @Test("a log that was deleted does not take along what names its reference later")
+    func nameIsFreeAgain() throws {
+        let spool = try TestSpool()
+        let log = try spool.append(.log("shared"))[0]
+        let before = try spool.append(.update("shared"))[0]
+        _ = try spool.commit { try $0.discard([log]) }
+        let later = try spool.append(.update("shared"))[0]
+        spool.time.advance(.seconds(6))
+        #expect(try spool.lease()?.events.map(\.sequence) == [later])
+        #expect(spool.store.ledger.discarded == 2, "event \(before.rawValue) goes with its log")
+    }
+
+    @Test("the same bytes are a new log after upstream has deleted the first, by either id")
+    func deletedUpstream() throws {
+        for name in ["ours", "upstream's"] {
+            let spool = try TestSpool()
+            var event = TestEvent.log("a")
+            event.isRecognised = true
+            let log = try spool.append(event)[0]
+            try spool.deliver(log, of: try #require(try spool.lease()), id: "data_up")
+            #expect(try spool.append(event) == [log])
+            let id = name == "ours" ? spool.store.identity.id(.log, log) : "data_up"
+            try spool.commit { try $0.forgetRepeats(of: [id]) }
+            #expect(try spool.append(event)[0] > log, "named by \(name) id")
+        }
+    }
+
+    @Test("a dead evaluation log takes what names its reference along, like any log")
+    func deadEvaluationLog() throws {
+        let spool = try TestSpool()
+        var event = TestEvent.log("a")
+        event.kind = .evaluationLog
+        let log = try spool.append(event)[0]
+        let child = try spool.append(.log("c", parent: "a"))[0]
+        try spool.kill(log)
+        #expect(try spool.drain().isEmpty)
+        let letter = try #require(try spool.commit { try $0.deadLetter(child, withBody: false) })
+        #expect(letter.reason == "cause dead")
+    }
+
+    @Test("a project whose only log died is dead too")
+    func deadProject() throws {
+        let spool = try TestSpool()
+        let receipt = try spool.receipt([.log("a")])
+        let number = try #require(
+            spool.store.identity.sequence(of: .project, in: receipt.projectIDs[0]))
+        let inside = try spool.append(
+            TestEvent(project: nil, reference: "b", cause: .project(number)))[0]
+        try spool.kill(receipt.sequences[0])
+        #expect(try spool.drain().isEmpty)
+        let letter = try #require(try spool.commit { try $0.deadLetter(inside, withBody: false) })
+        #expect(letter.reason == "cause dead")
+        guard case .dead = try spool.commit({ try $0.find(.project, number) }) else {
+            Issue.record("the project is not dead")
+            return
+        }
+    }
+
+    @Test("a circle through a project's id dies, it does not wait for ever")
+    func circleThroughProject() throws {
+        let spool = try TestSpool()
+        let receipt = try spool.receipt([.log("a", parent: "b", project: "q")])
+        let number = try #require(
+            spool.store.identity.sequence(of: .project, in: receipt.projectIDs[0]))
+        try spool.append(TestEvent(project: nil, reference: "b", cause: .project(number)))
+        spool.time.advance(.seconds(6))
+        _ = try spool.drain()
+        #expect(spool.store.ledger.held == 0)
+        #expect(spool.store.ledger.dead == 2)
+    }
+
+    @Test("a child with the reference of its parent goes after it")
+    func parentOfTheSameName() throws {
+        let spool = try TestSpool()
+        let parent = try spool.append(.log("same"))[0]
+        let child = try spool.append(.child(of: parent, "same"))[0]
+        let grandchild = try spool.append(.log("g", parent: "same"))[0]
+        #expect(try spool.drain() == [[parent], [child], [grandchild]])
+    }
+
+    @Test("an effect is not forgotten behind one that dies in the same look")
+    func deathInTheSameLook() throws {
+        for restarts in [false, true] {
+            let spool = try TestSpool()
+            let log = try spool.append(.log("a"))[0]
+            let dead = try spool.append(.log("d"))[0]
+            try spool.deliver(log, of: try #require(try spool.lease()))
+            try spool.kill(dead)
+            var doomed = update(.reference("a"), "1")
+            doomed.cause = .event(log)
+            doomed.session = .provisional(dead)
+            try spool.append(doomed)
+            let next = try spool.append(update(.event(log), "2"))[0]
+            if restarts { try spool.crash() }
+            let sent = try spool.drain().flatMap { $0 }
+            #expect(sent.contains(next))
+            #expect(spool.store.ledger.held == 0)
+        }
+    }
+}
+
+@Suite("Feedback after its batch was split")
+struct SplitFeedbackTests {
+    @Test("still goes in order on one log, and other groups do not wait for it")
+    func inOrder() throws {
+        let spool = try TestSpool()
+        let logs = try spool.append(.log("a"), .log("b"))
+        try spool.deliver(try #require(try spool.lease()))
+        let feedback = try spool.append(
+            .feedback(on: logs[0], text: "1"), .feedback(on: logs[0], text: "2"),
+            .feedback(on: logs[0], text: "3"), .feedback(on: logs[1], text: "4"))
+        let batch = try #require(try spool.lease())
+        #expect(batch.events.count == 4)
+        var settlement = Settlement(lease: batch.id)
+        settlement.regrouped = [[feedback[1]], [feedback[0], feedback[2], feedback[3]]]
+        try spool.settle(settlement)
+        let first = try #require(try spool.lease())
+        let other = try #require(try spool.lease())
+        #expect(
+            Set([first, other].map { $0.events.map(\.sequence) }) == [[feedback[0]], [feedback[3]]])
+        #expect(try spool.lease() == nil, "the second on that log waits for the first")
+        #expect(!spool.store.hasNews())
+        let head = first.events[0].sequence == feedback[0] ? first : other
+        try spool.deliver(head)
+        let second = try #require(try spool.lease())
+        #expect(second.events.map(\.sequence) == [feedback[1]])
+        try spool.deliver(second)
+        #expect(try spool.lease()?.events.map(\.sequence) == [feedback[2]])
+    }
+}

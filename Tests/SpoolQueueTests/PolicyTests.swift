@@ -1,0 +1,202 @@
+import SpoolCore
+import SpoolSQLite
+import Testing
+
+@testable import SpoolQueue
+
+@Suite("A full spool")
+struct FullSpoolTests {
+    private func large(_ project: String) -> TestEvent {
+        .log(project: project, text: String(repeating: "x", count: 600))
+    }
+
+    private func refusal(_ spool: TestSpool, _ event: TestEvent) throws -> AppendRefusal? {
+        let submission = TestEvent.submission([event], identity: spool.store.identity)
+        guard case .failure(let refusal) = try spool.commit({ try $0.append(submission) }) else {
+            return nil
+        }
+        return refusal
+    }
+
+    @Test("above half, a noisy project is refused while a quiet one is accepted")
+    func leavesRoom() throws {
+        let spool = try TestSpool(settings: QueueSettings(bytesMax: 20_000, freeDiskBytesMin: 0))
+        try spool.append(large("quiet"))
+        var accepted = 0
+        while try refusal(spool, large("noisy")) == nil { accepted += 1 }
+        #expect(accepted > 8, "below half full nobody is refused")
+        #expect(spool.store.usedBytes < 13_000, "a third is left for others")
+        #expect(try refusal(spool, large("quiet")) == nil)
+        #expect(try refusal(spool, large("new")) == nil)
+        #expect(try refusal(spool, large("noisy")) == .full)
+        _ = try spool.drain()
+        #expect(try refusal(spool, large("noisy")) == nil)
+    }
+
+    @Test("one project alone may fill it")
+    func aloneFillsIt() throws {
+        let spool = try TestSpool(settings: QueueSettings(bytesMax: 20_000, freeDiskBytesMin: 0))
+        while try refusal(spool, large("only")) == nil {}
+        #expect(spool.store.usedBytes > 19_000)
+    }
+
+    @Test("what a project holds is known again after a restart")
+    func sharesSurvive() throws {
+        let spool = try TestSpool()
+        try spool.append(large("p"), large("q"), large("q"))
+        let number = try spool.commit { try $0.project("name:q") }
+        let bytes = spool.store.lanes.payloadBytes(ofProject: number)
+        #expect(bytes > 1200)
+        try spool.crash()
+        #expect(spool.store.lanes.payloadBytes(ofProject: number) == bytes)
+        let sum = try spool.store.connection.integer("SELECT sum(payload_bytes) FROM lane")
+        #expect(sum == spool.store.ledger.payloadBytes)
+        _ = try spool.drain()
+        #expect(spool.store.lanes.payloadBytes(ofProject: number) == 0)
+    }
+
+    @Test(
+        "with drop_oldest the oldest make way with what depends on them, and what is in flight never does"
+    )
+    func dropsOldest() throws {
+        var settings = QueueSettings(bytesMax: 5_000, freeDiskBytesMin: 0)
+        settings.onFull = .dropOldest
+        let spool = try TestSpool(settings: settings)
+        let flying = try spool.append(large("p"))[0]
+        let lease = try #require(try spool.lease())
+        try spool.append(.log("old", text: String(repeating: "x", count: 600)))
+        try spool.append(.update("old"))
+        for _ in 0..<20 { try spool.append(large("p")) }
+        let report = try spool.commit { try $0.report() }
+        #expect(report.counters["discarded.drop_oldest"] ?? 0 >= 17)
+        #expect(spool.store.usedBytes <= 5_000)
+        #expect(report.accepted == report.queued + report.inFlight + report.discarded)
+        #expect(lease.events.map(\.sequence) == [flying])
+        try spool.deliver(lease)
+        #expect(try spool.drain().flatMap { $0 }.count == Int(report.queued))
+    }
+
+    @Test(
+        "what was not looked at yet and names a dropped log is dropped with it, for the same reason"
+    )
+    func dependentsFollow() throws {
+        var settings = QueueSettings(bytesMax: 2_500, freeDiskBytesMin: 0)
+        settings.onFull = .dropOldest
+        let spool = try TestSpool(settings: settings)
+        try spool.append(.log("old", text: String(repeating: "x", count: 600)))
+        try spool.append(.log("child", parent: "old"))
+        for _ in 0..<3 { try spool.append(large("p")) }
+        _ = try spool.drain()
+        let report = try spool.commit { try $0.report() }
+        #expect(report.queued == 0)
+        #expect(report.counters["discarded.drop_oldest"] == report.discarded)
+        #expect(report.counters["discarded.deleted"] == nil)
+    }
+}
+
+@Suite("A limit of age")
+struct AgeTests {
+    private func spool() throws -> TestSpool {
+        var settings = QueueSettings(freeDiskBytesMin: 0)
+        settings.ageMax = .seconds(3600)
+        return try TestSpool(settings: settings)
+    }
+
+    private func wait(_ duration: Duration, _ spool: TestSpool) throws {
+        spool.time.advance(duration)
+        while try spool.store.upkeep() {}
+    }
+
+    @Test("discards what is older with what depends on it, counted, and nothing younger")
+    func expires() throws {
+        let spool = try spool()
+        try spool.append(.log("old"))
+        try spool.append(.update("old"))
+        for _ in 0..<5 { try wait(.seconds(600), spool) }
+        try spool.append(.log("young"))
+        try wait(.seconds(700), spool)
+        let report = try spool.commit { try $0.report() }
+        #expect(report.queued == 1)
+        #expect(report.counters["discarded.max_age"] == 2)
+        #expect(try spool.drain().flatMap { $0 }.count == 1)
+    }
+
+    @Test("pauses after the clock has jumped, until it has gone evenly for ten minutes")
+    func pausesAfterJump() throws {
+        let spool = try spool()
+        try wait(.seconds(601), spool)
+        try spool.append(.log("a"))
+        spool.time.jump(.seconds(7200))
+        while try spool.store.upkeep() {}
+        #expect(spool.store.ledger.held == 1)
+        try wait(.seconds(599), spool)
+        #expect(spool.store.ledger.held == 1)
+        try wait(.seconds(2), spool)
+        #expect(spool.store.ledger.discarded == 1)
+    }
+
+    @Test("is off by default, and costs no index then")
+    func offByDefault() throws {
+        let spool = try TestSpool()
+        let count = try spool.store.connection.integer(
+            "SELECT count(*) FROM sqlite_schema WHERE name = 'event_age'")
+        #expect(count == 0)
+    }
+}
+
+@Suite("A reference with other bytes")
+struct DuplicateReferenceTests {
+    private func event(_ text: String) -> TestEvent {
+        var event = TestEvent.log("r", text: text)
+        event.isRecognised = true
+        return event
+    }
+
+    private func append(_ spool: TestSpool, _ events: [TestEvent]) throws
+        -> Result<Receipt, AppendRefusal>
+    {
+        let submission = TestEvent.submission(events, identity: spool.store.identity)
+        return try spool.commit { try $0.append(submission) }
+    }
+
+    private func refusing() throws -> TestSpool {
+        var settings = QueueSettings(freeDiskBytesMin: 0)
+        settings.duplicateReferences = .refuse
+        return try TestSpool(settings: settings)
+    }
+
+    @Test("is another log by default")
+    func accepted() throws {
+        let spool = try TestSpool()
+        try spool.append(event("one"))
+        try spool.append(event("two"))
+        #expect(spool.store.ledger.accepted == 2)
+    }
+
+    @Test("is refused where the operator says so, with its place and name, queued or delivered")
+    func refused() throws {
+        let spool = try refusing()
+        try spool.append(event("one"))
+        let other = [TestEvent.log("x"), event("two")]
+        let expected = AppendRefusal.duplicate(index: 1, reference: "r")
+        #expect(throws: expected) { try append(spool, other).get() }
+        #expect(spool.store.ledger.accepted == 1, "an array is refused whole")
+        _ = try spool.drain()
+        #expect(throws: expected) { try append(spool, other).get() }
+        try spool.crash()
+        #expect(throws: expected) { try append(spool, other).get() }
+    }
+
+    @Test("does not keep a repetition from being recognised")
+    func repeats() throws {
+        let spool = try refusing()
+        let first = try spool.append(event("one"))
+        #expect(try spool.append(event("one")) == first)
+    }
+
+    @Test("within one request is what the array says")
+    func withinOneRequest() throws {
+        let spool = try refusing()
+        #expect(try append(spool, [event("one"), event("two")]).get().sequences.count == 2)
+    }
+}
