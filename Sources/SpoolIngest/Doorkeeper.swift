@@ -2,14 +2,18 @@ import NIOHTTP1
 import SpoolServer
 
 /// Who may knock, judged from a request's head: no page of a foreign site, by whatever name it
-/// reaches this machine, and no body that is not plain JSON.
+/// reaches this machine, on TCP nobody without the token where there is one, and no body that is
+/// not plain JSON.
 struct Doorkeeper: Sendable {
     /// Names besides the loopback ones under which the daemon is reached, in lower case, without
     /// port.
     private let hosts: Set<String>
+    /// What is asked of callers on TCP.
+    private let tcpToken: AccessToken?
 
-    init(hosts: [String]) {
+    init(hosts: [String], tcpToken: AccessToken?) {
         self.hosts = Set(hosts.map { $0.lowercased() })
+        self.tcpToken = tcpToken
     }
 
     /// The answer to a request that may not come in; nil for one that may.
@@ -27,10 +31,21 @@ struct Doorkeeper: Sendable {
         let isForeign =
             headers["origin"].contains { !isOurs(origin: $0) }
             || headers["sec-fetch-site"].contains { $0.lowercased() == "cross-site" }
-        guard isForeign else { return nil }
-        return .detail(
-            status: 403,
-            "pages of other sites may not send events; send them from a program on this machine")
+        if isForeign {
+            return .detail(
+                status: 403,
+                "pages of other sites may not send events; send them from a program on this "
+                    + "machine")
+        }
+        guard peer.transport == .tcp, let tcpToken, !tcpToken.isCarried(by: headers) else {
+            return nil
+        }
+        var answer = HTTPAnswer.detail(
+            status: 401,
+            "this port asks for the daemon's token: send it as Authorization: Bearer TOKEN or as "
+                + "X-API-KEY, or use the daemon's Unix socket, which asks for none")
+        answer.headers.append(("WWW-Authenticate", "Bearer"))
+        return answer
     }
 
     /// The answer to a body in a form that is not read; nil for JSON without content coding, for a

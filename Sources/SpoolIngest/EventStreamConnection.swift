@@ -121,7 +121,7 @@ extension EventStreamConnection {
             mayBeOption = false
             window.pass()
             let mistake = Mistake(loc: [.name("line")], message: reason, type: .value)
-            beginning.withUnsafeBytes { refuse(LineRefusal([mistake]), $0) }
+            beginning.withUnsafeBytes { refuse(LineRefusal([mistake]), $0, window.linesRead) }
         }
     }
 
@@ -138,7 +138,7 @@ extension EventStreamConnection {
             door.decoder.decodeLine(line, into: &submission)
         }
         if let refusal {
-            refuse(refusal, line)
+            refuse(refusal, line, window.linesRead)
         }
     }
 
@@ -147,10 +147,12 @@ extension EventStreamConnection {
         line.allSatisfy { $0 == 0x20 || $0 == 0x09 || $0 == 0x0D }
     }
 
-    private func refuse(_ refusal: LineRefusal, _ line: UnsafeRawBufferPointer) {
+    private func refuse(
+        _ refusal: LineRefusal, _ line: UnsafeRawBufferPointer, _ number: Int
+    ) {
         door.counters.countRefused()
         if replies.isOn {
-            replies.refuse(line: window.linesRead, detail: refusal.detail)
+            replies.refuse(line: number, detail: refusal.detail)
         } else {
             keep(line, refusal)
         }
@@ -220,6 +222,9 @@ extension EventStreamConnection {
             isRetrying = false
             window.accepted()
             settle()
+        case .duplicate(let index, let reference):
+            isRetrying = false
+            refuse(eventAt: index, reference)
         case .stopping:
             giveUp()
         case .full, .busy, .failing:
@@ -229,6 +234,16 @@ extension EventStreamConnection {
                 self.submit(self.window.again())
             }
         }
+    }
+
+    /// One event of the submission has a reference that is another log's; the others go on.
+    private func refuse(eventAt index: Int, _ reference: String) {
+        let refused = window.refuse(eventAt: index)
+        let event: [Mistake.Step] = [.name("line"), .name(refused.kind.lineKey)]
+        let mistake = DuplicateReference.mistake(reference, of: refused.kind, at: event)
+        refused.body.withUnsafeBytes { refuse(LineRefusal([mistake]), $0, refused.line) }
+        if window.hasEventsUnderWay { submit(window.again()) } else { window.accepted() }
+        settle()
     }
 
     /// The daemon stops: what is not on disk is not acked, and the client knows what to send again.
@@ -325,5 +340,19 @@ extension EventStreamConnection {
         ) { shutdown($0, Int32(SHUT_RD)) }
         // A socket that cannot be shut is one whose client has reset it.
         if result != 0 { end() }
+    }
+}
+
+extension EventKind {
+    /// The key under which a line holds such an event; a session has none.
+    fileprivate var lineKey: String {
+        switch self {
+        case .log: "log"
+        case .feedback: "feedback"
+        case .update: "update"
+        case .evaluationLog: "evaluation_log"
+        case .evaluationResult: "evaluation_result"
+        case .session: "session"
+        }
     }
 }

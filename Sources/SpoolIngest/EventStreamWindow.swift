@@ -9,10 +9,22 @@ import SpoolCore
 struct EventStreamWindow {
     /// What was given to the sink and not yet accepted.
     private struct UnderWay {
-        let submission: Submission
+        var submission: Submission
+        /// The line of each event.
+        var lines: [Int]
         /// The last line it settles, with the lines before it.
         let through: Int
         let bytes: Int
+    }
+
+    /// A line that the sink has refused.
+    struct Refused {
+        /// Its number.
+        let line: Int
+        /// What it held.
+        let kind: EventKind
+        /// Its event's body, as it would have travelled.
+        let body: ArraySlice<UInt8>
     }
 
     /// Bytes gathered beyond which the stream is not read.
@@ -25,6 +37,7 @@ struct EventStreamWindow {
     /// Bytes of lines gathered for the next submission.
     private(set) var gatheredBytes = 0
     private var gathered: Submission
+    private var gatheredLines: [Int] = []
     private var underWay: UnderWay?
     private let caller: String
 
@@ -54,8 +67,11 @@ struct EventStreamWindow {
         lineBytes: Int, _ decode: (inout Submission) -> Refusal?
     ) -> Refusal? {
         let refusal = decode(&gathered)
-        if refusal == nil { gatheredBytes += lineBytes }
         linesRead += 1
+        if refusal == nil {
+            gatheredBytes += lineBytes
+            gatheredLines.append(linesRead)
+        }
         settleIfIdle()
         return refusal
     }
@@ -64,8 +80,10 @@ struct EventStreamWindow {
     mutating func next() -> Submission? {
         guard underWay == nil, !gathered.events.isEmpty else { return nil }
         let submission = gathered
-        underWay = UnderWay(submission: submission, through: linesRead, bytes: gatheredBytes)
+        underWay = UnderWay(
+            submission: submission, lines: gatheredLines, through: linesRead, bytes: gatheredBytes)
         gathered = Submission(caller: caller)
+        gatheredLines = []
         gatheredBytes = 0
         return submission
     }
@@ -75,6 +93,22 @@ struct EventStreamWindow {
         guard let underWay else { preconditionFailure("nothing is under way") }
         return underWay.submission
     }
+
+    /// Takes an event that the sink will never accept out of the submission under way.
+    mutating func refuse(eventAt index: Int) -> Refused {
+        guard var underWay, underWay.lines.indices.contains(index) else {
+            preconditionFailure("event \(index) was refused, but is not under way")
+        }
+        self.underWay = nil
+        let line = underWay.lines.remove(at: index)
+        let event = underWay.submission.events.remove(at: index)
+        self.underWay = underWay
+        return Refused(
+            line: line, kind: event.kind, body: underWay.submission.bytes[event.body])
+    }
+
+    /// Whether events of the submission under way are left.
+    var hasEventsUnderWay: Bool { underWay?.submission.events.isEmpty == false }
 
     /// The submission under way is on disk.
     mutating func accepted() {

@@ -9,6 +9,8 @@ public struct IngestSettings: Sendable {
     public var bodyBytesMax: Int
     /// Names besides the loopback ones that a TCP request's `Host` may carry, without port.
     public var hosts: [String]
+    /// What every request on TCP must carry; nil: nothing.
+    public var tcpToken: AccessToken?
     /// Why no event can be accepted now; nil when events can be. Asked by `/readyz`, on the event
     /// loop.
     public var unreadiness: @Sendable () -> String?
@@ -16,10 +18,12 @@ public struct IngestSettings: Sendable {
     /// The defaults, or others.
     public init(
         bodyBytesMax: Int = Limits.bodyBytesMax, hosts: [String] = [],
+        tcpToken: AccessToken? = nil,
         unreadiness: @escaping @Sendable () -> String? = { nil }
     ) {
         self.bodyBytesMax = bodyBytesMax
         self.hosts = hosts
+        self.tcpToken = tcpToken
         self.unreadiness = unreadiness
     }
 }
@@ -54,7 +58,7 @@ public struct IngestAPI: HTTPApplication {
         self.decoder = decoder
         self.loops = loops
         self.settings = settings
-        self.doorkeeper = Doorkeeper(hosts: settings.hosts)
+        self.doorkeeper = Doorkeeper(hosts: settings.hosts, tcpToken: settings.tcpToken)
         self.waits = DeliveryWaits(lookup: lookup, loops: loops)
     }
 
@@ -64,8 +68,8 @@ public struct IngestAPI: HTTPApplication {
         waits.stop()
     }
 
-    /// Refuses from the head whatever need not be read: foreign pages, unknown paths, other media
-    /// types.
+    /// Refuses from the head whatever need not be read: foreign pages, callers without the token,
+    /// unknown paths, other media types.
     public func plan(_ head: HTTPRequestHead, peer: Peer) -> BodyPlan {
         if let refusal = doorkeeper.refusal(of: head.headers, peer: peer) {
             return .answer(refusal)
@@ -132,6 +136,7 @@ public struct IngestAPI: HTTPApplication {
         }
         let seconds = operation.makesLogs ? Preference.waitSeconds(request.headers) : nil
         let (identity, status, waits) = (sink.identity, operation.status, waits)
+        let (kind, share) = (submission.events[0].kind, request.share)
         sink.append(submission) { result in
             switch result {
             case .success(let receipt):
@@ -139,13 +144,15 @@ public struct IngestAPI: HTTPApplication {
                     let body = draft.completed(by: receipt, identity)
                     return reply(HTTPAnswer(status: status, body: body))
                 }
+                // What waits from here on is on disk.
+                share?.release()
                 waits.wait(for: receipt, identity, atMost: .seconds(seconds)) { receipt, arrived in
                     let body = draft.completed(by: receipt, identity, delivered: arrived)
                     let applied = ("Preference-Applied", "wait=\(seconds)")
                     reply(HTTPAnswer(status: status, body: body, headers: [applied]))
                 }
             case .failure(let refusal):
-                reply(refusal.answer)
+                reply(refusal.answer(to: kind, isArray: draft.isArray))
             }
         }
     }
@@ -232,26 +239,26 @@ public struct IngestAPI: HTTPApplication {
             switch deletion.decide(standings) {
             case .refuse(let answer):
                 reply(answer)
-            case .delete(nil, let local):
+            case .delete(nil, _, let local):
                 self.discard(local, .deleted, reply)
-            case .delete(let query, let local):
+            case .delete(let query, let ids, let local):
                 var request = request
                 request.query = query
-                self.deleteUpstream(request, thenDiscarding: local, reply)
+                self.deleteUpstream(request, ids, thenDiscarding: local, reply)
             }
         }
     }
 
     private func deleteUpstream(
-        _ request: HTTPRequest, thenDiscarding local: [EventSequence],
+        _ request: HTTPRequest, _ ids: [String], thenDiscarding local: [EventSequence],
         _ reply: @escaping @Sendable (HTTPAnswer) -> Void
     ) {
         let live = live
         loops.run {
             live.forward(request) { answer in
-                guard !local.isEmpty, (200..<300).contains(answer.status) else {
-                    return reply(answer)
-                }
+                guard (200..<300).contains(answer.status) else { return reply(answer) }
+                self.lookup.forgetRepeats(of: ids)
+                guard !local.isEmpty else { return reply(answer) }
                 self.discard(local, answer, reply)
             }
         }
@@ -311,9 +318,13 @@ extension HTTPAnswer {
 }
 
 extension AppendRefusal {
-    /// What the caller is told: nothing is wrong with the events, and they may come again.
-    fileprivate var answer: HTTPAnswer {
+    /// What the caller is told: nothing of its request was accepted. But for a duplicate, nothing
+    /// is wrong with the events, and they may come again.
+    fileprivate func answer(to kind: EventKind, isArray: Bool) -> HTTPAnswer {
         switch self {
+        case .duplicate(let index, let reference):
+            HTTPAnswer(
+                DuplicateReference.refusal(reference, of: kind, index: isArray ? index : nil))
         case .full:
             .unavailable(
                 "the spool is full, nothing was accepted; try again later. "

@@ -28,7 +28,7 @@ enum IngestRoute: Equatable {
 
     /// The meaning of a request line; `path` ends before the `?`.
     init(method: String, path: Substring) {
-        var segments = path.split(separator: "/")[...]
+        var segments = path.utf8.split(separator: UInt8(ascii: "/")).map { Substring($0) }[...]
         if segments.first == "v4" { segments.removeFirst() }
         guard let first = segments.popFirst() else {
             self = .unknown

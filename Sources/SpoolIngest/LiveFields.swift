@@ -16,14 +16,16 @@ enum LiveFields {
         "www-authenticate", "x-request-id",
     ]
 
-    /// What goes out. `lentKey` takes the place of the caller's own.
+    /// What goes out. `lentKey` takes the place of the caller's own; `token` is not one, although
+    /// it comes in a key's place.
     static func toUpstream(
-        _ headers: HTTPHeaders, lentKey: String?
+        _ headers: HTTPHeaders, lentKey: String?, token: AccessToken?
     ) -> [(name: String, value: String)] {
         var fields: [(name: String, value: String)] = []
         for (name, value) in headers {
             let lowercased = name.lowercased()
-            if out.contains(lowercased) || lowercased == key && lentKey == nil {
+            let isOwnKey = lowercased == key && token?.isEqual(to: value) != true
+            if out.contains(lowercased) || isOwnKey && lentKey == nil {
                 fields.append((name, value))
             }
         }

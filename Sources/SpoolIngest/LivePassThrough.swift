@@ -13,6 +13,9 @@ public struct LiveSettings: Sendable {
     /// The users whose live calls carry the daemon's key in place of their own: SDKs cannot leave
     /// theirs out. Nobody by default, because whoever may log may not therefore read.
     public var daemonKeyUIDs: Set<UInt32>
+    /// The token without which nobody comes in on TCP; nil when anybody does. Whoever knows it uses
+    /// the daemon's key, and the token itself never goes out.
+    public var tcpToken: AccessToken?
     /// That key; nil when the daemon has none.
     public var daemonKey: String?
 
@@ -20,12 +23,21 @@ public struct LiveSettings: Sendable {
     public init(
         firstByteTimeout: Duration = Limits.liveFirstByteTimeout,
         idleTimeout: Duration = Limits.liveIdleTimeout,
-        daemonKeyUIDs: Set<UInt32> = [], daemonKey: String? = nil
+        daemonKeyUIDs: Set<UInt32> = [], tcpToken: AccessToken? = nil, daemonKey: String? = nil
     ) {
         self.firstByteTimeout = firstByteTimeout
         self.idleTimeout = idleTimeout
         self.daemonKeyUIDs = daemonKeyUIDs
+        self.tcpToken = tcpToken
         self.daemonKey = daemonKey
+    }
+
+    /// Whether a caller uses the daemon's key. On TCP the door has let in nobody without the token.
+    fileprivate func lends(to peer: Peer) -> Bool {
+        switch peer.transport {
+        case .unix: peer.uid.map(daemonKeyUIDs.contains) == true
+        case .tcp: tcpToken != nil
+        }
     }
 }
 
@@ -108,11 +120,12 @@ public struct LivePassThrough: LiveGateway {
         _ request: HTTPRequest, _ target: LiveTarget, _ body: LiveBody?,
         _ ids: [ProvisionalThing: String]
     ) -> LiveRequest {
-        let isLent = request.peer.uid.map { settings.daemonKeyUIDs.contains($0) } == true
-        return LiveRequest(
+        LiveRequest(
             method: request.method, target: target.written(identity) { ids[$0] },
             headers: LiveFields.toUpstream(
-                request.headers, lentKey: isLent ? settings.daemonKey : nil),
+                request.headers,
+                lentKey: settings.lends(to: request.peer) ? settings.daemonKey : nil,
+                token: settings.tcpToken),
             body: outgoingBody(request, body?.written { ids[$0] }),
             firstByteTimeout: settings.firstByteTimeout, idleTimeout: settings.idleTimeout)
     }

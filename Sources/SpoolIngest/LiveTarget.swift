@@ -29,7 +29,8 @@ struct LiveTarget {
     ///   none.
     init(path: String, query: String?, identity: SpoolIdentity) throws(Refusal) {
         segments = Self.segments(of: path)
-        guard !path.contains("\u{FFFD}"), query?.contains("\u{FFFD}") != true else {
+        let wasNoUTF8 = (path.unicodeScalars + (query ?? "").unicodeScalars).contains("\u{FFFD}")
+        guard !wasNoUTF8 else {
             throw Refusal(reason: "percent-encode the bytes of the path and the query")
         }
         for segment in segments {
@@ -70,22 +71,25 @@ struct LiveTarget {
 
     /// The segments of a path: the mount `/v4` and empty ones do not count.
     static func segments(of path: String) -> [Substring] {
-        let segments = path.split(separator: "/")
+        // By bytes, as servers do: `/` and a combining mark behind it are one Character.
+        let segments = path.utf8.split(separator: UInt8(ascii: "/")).map { Substring($0) }
         return segments.first == "v4" ? Array(segments.dropFirst()) : segments
     }
 
     private mutating func append(_ query: String, _ identity: SpoolIdentity) {
         var mark = "?"
-        for item in query.split(separator: "&", omittingEmptySubsequences: false) {
-            let parts = item.split(separator: "=", maxSplits: 1)
-            let decoded = parts.map { PercentDecoding.decode($0.utf8, plusIsSpace: true) ?? "" }
+        let (and, equals) = (UInt8(ascii: "&"), UInt8(ascii: "="))
+        for item in query.utf8.split(separator: and, omittingEmptySubsequences: false) {
+            let parts = item.split(
+                separator: equals, maxSplits: 1, omittingEmptySubsequences: false)
+            let decoded = parts.map { PercentDecoding.decode($0, plusIsSpace: true) ?? "" }
             if decoded.count == 2, Self.keys.contains(decoded[0]),
                 let thing = identity.thing(namedBy: decoded[1])
             {
-                pieces.append(.text("\(mark)\(URLBytes.legal(parts[0]))="))
+                pieces.append(.text("\(mark)\(URLBytes.legal(Substring(parts[0])))="))
                 pieces.append(.thing(thing))
             } else {
-                pieces.append(.text(mark + URLBytes.legal(item)))
+                pieces.append(.text(mark + URLBytes.legal(Substring(item))))
             }
             mark = "&"
         }
@@ -93,12 +97,13 @@ struct LiveTarget {
 
     /// Whether some server could read a dot segment in a segment that was decoded once: `.` or
     /// `..`, encoded once more or twice, beside an encoded slash or a backslash, or before a `;`.
-    private static func holdsDots(_ segment: String) -> Bool {
+    static func holdsDots(_ segment: String) -> Bool {
         var text = segment
         for _ in 0..<decodings {
-            for part in text.split(whereSeparator: { $0 == "/" || $0 == "\\" }) {
-                let name = part.prefix { $0 != ";" }
-                if name == "." || name == ".." { return true }
+            let parts = text.utf8.split { $0 == UInt8(ascii: "/") || $0 == UInt8(ascii: "\\") }
+            for part in parts {
+                let name = part.prefix { $0 != UInt8(ascii: ";") }
+                if name.elementsEqual(".".utf8) || name.elementsEqual("..".utf8) { return true }
             }
             guard let decoded = PercentDecoding.decode(text[...].utf8, plusIsSpace: false) else {
                 break

@@ -17,8 +17,9 @@ struct LogDeletion {
     enum Decision {
         /// Nothing.
         case refuse(HTTPAnswer)
-        /// Upstream deletes what this query names, if there is one; then these are discarded.
-        case delete(query: String?, discarding: [EventSequence])
+        /// Upstream deletes what this query names, if there is one, by these ids; then the others are
+        /// discarded.
+        case delete(query: String?, ids: [String], discarding: [EventSequence])
     }
 
     private let items: [QueryItem]
@@ -74,8 +75,8 @@ struct LogDeletion {
             ours.filter { isLocal.contains($0.sequence) }.map(\.item.text))
         let rest = items.filter { $0.name != "id" || !localItems.contains($0.text) }
         let query = rest.map(\.text).joined(separator: "&")
-        return .delete(
-            query: rest.contains { $0.name == "id" } ? query : nil, discarding: local)
+        let ids = rest.filter { $0.name == "id" }.compactMap(\.value)
+        return .delete(query: ids.isEmpty ? nil : query, ids: ids, discarding: local)
     }
 }
 

@@ -42,7 +42,9 @@ enum RequestTarget {
         guard let id = PercentDecoding.decode(text[...].utf8, plusIsSpace: false) else {
             throw refusal(loc, "percent-encode the id's UTF-8 bytes", .value)
         }
-        guard PathID.isUsable(id) else { throw refusal(loc, PathID.demand, .value) }
+        guard PathID.isUsable(id), !LiveTarget.holdsDots(id) else {
+            throw refusal(loc, PathID.demand, .value)
+        }
         return id
     }
 

@@ -297,13 +297,14 @@ extension HTTPConnection {
     private func call(stream: HTTPBodyStream? = nil) {
         guard let context, let head else { preconditionFailure("a request without its head") }
         let connection = NIOLoopBound(self, eventLoop: context.eventLoop)
+        let share = BudgetShare(reservedBytes, of: budget)
+        reservedBytes = 0
         let request = HTTPRequest(
             head: head, body: body,
             stream: stream.map { StreamedBody($0, length: framing?.lengthSaid) }, peer: peer,
-            client: ClientWatch(connection, on: context.eventLoop, request: exchange.begin(stream)))
-        let reply = HTTPReply(
-            to: connection, by: mailbox, releasing: reservedBytes, to: budget)
-        reservedBytes = 0
+            client: ClientWatch(connection, on: context.eventLoop, request: exchange.begin(stream)),
+            share: share)
+        let reply = HTTPReply(to: connection, by: mailbox, releasing: share)
         dropRequest()
         application.answer(request) { reply.send($0) }
     }

@@ -12,19 +12,17 @@ final class HTTPReply: Sendable {
 
     private let connection: NIOLoopBound<HTTPConnection>
     private let mailbox: LoopMailbox<Letter>
-    private let budget: ByteBudget
-    private let reservedBytes: Int
+    private let share: BudgetShare
     private let isAnswered = Atomic(false)
 
-    /// A reply to the request that `connection` has just read, which holds `reservedBytes`.
+    /// A reply to the request that `connection` has just read, which holds `share`.
     init(
         to connection: NIOLoopBound<HTTPConnection>, by mailbox: LoopMailbox<Letter>,
-        releasing reservedBytes: Int, to budget: ByteBudget
+        releasing share: BudgetShare
     ) {
         self.connection = connection
         self.mailbox = mailbox
-        self.budget = budget
-        self.reservedBytes = reservedBytes
+        self.share = share
     }
 
     deinit {
@@ -34,7 +32,7 @@ final class HTTPReply: Sendable {
     /// Sends the answer; only the first one counts.
     func send(_ answer: HTTPAnswer) {
         guard !isAnswered.exchange(true, ordering: .acquiringAndReleasing) else { return }
-        budget.release(reservedBytes)
+        share.release()
         mailbox.post(Letter(connection: connection, answer: answer))
     }
 }

@@ -21,12 +21,15 @@ public struct HTTPRequest: Sendable {
     public var peer: Peer
     /// Tells when the client leaves; nil for a request that came over no connection.
     public var client: ClientWatch?
+    /// What the request holds of the budget until its answer; nil for one that came over no
+    /// connection.
+    public var share: BudgetShare?
 
     /// A request from its parts.
     public init(
         method: String, path: String, query: String? = nil, headers: HTTPHeaders = [:],
         body: ByteBuffer = ByteBuffer(), stream: StreamedBody? = nil, peer: Peer,
-        client: ClientWatch? = nil
+        client: ClientWatch? = nil, share: BudgetShare? = nil
     ) {
         self.method = method
         self.path = path
@@ -36,12 +39,13 @@ public struct HTTPRequest: Sendable {
         self.stream = stream
         self.peer = peer
         self.client = client
+        self.share = share
     }
 
     /// A request from its head, which is in origin form, and its body.
     init(
         head: HTTPRequestHead, body: ByteBuffer, stream: StreamedBody? = nil, peer: Peer,
-        client: ClientWatch
+        client: ClientWatch, share: BudgetShare
     ) {
         let target = head.uri
         let mark = target.utf8.firstIndex(of: UInt8(ascii: "?"))
@@ -49,6 +53,7 @@ public struct HTTPRequest: Sendable {
             method: head.method.rawValue,
             path: mark.map { String(target[..<$0]) } ?? target,
             query: mark.map { String(target[target.utf8.index(after: $0)...]) },
-            headers: head.headers, body: body, stream: stream, peer: peer, client: client)
+            headers: head.headers, body: body, stream: stream, peer: peer, client: client,
+            share: share)
     }
 }

@@ -8,14 +8,15 @@ extension HTTPRequestHead {
         guard uri.utf8.first != UInt8(ascii: "/"), method != .CONNECT,
             let colon = uri.utf8.firstIndex(of: UInt8(ascii: ":"))
         else { return self }
-        let rest = uri[colon...].dropFirst()
-        guard rest.hasPrefix("//") else { return self }
+        // By bytes: a combining mark would hide a delimiter from Character.
+        let rest = uri.utf8[colon...].dropFirst()
+        guard rest.starts(with: "//".utf8) else { return self }
         let afterSlashes = rest.dropFirst(2)
-        let end = afterSlashes.firstIndex { "/?#".contains($0) } ?? afterSlashes.endIndex
-        let target = afterSlashes[end...]
+        let end = afterSlashes.firstIndex { "/?#".utf8.contains($0) } ?? afterSlashes.endIndex
+        let target = String(Substring(afterSlashes[end...]))
         var head = self
-        head.uri = target.hasPrefix("/") ? String(target) : "/" + target
-        head.headers.replaceOrAdd(name: "Host", value: String(afterSlashes[..<end]))
+        head.uri = target.utf8.first == UInt8(ascii: "/") ? target : "/" + target
+        head.headers.replaceOrAdd(name: "Host", value: String(Substring(afterSlashes[..<end])))
         return head
     }
 }

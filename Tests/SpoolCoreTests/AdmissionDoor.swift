@@ -9,8 +9,10 @@ struct AdmissionDoor {
     let stamps = SteadyStamps()
     let decoder: EventDecoder
 
-    init(defaultProject: String? = "home") {
-        decoder = EventDecoder(identity: identity, defaultProject: defaultProject, stamps: stamps)
+    init(defaultProject: String? = "home", validation: Validation = .lenient) {
+        decoder = EventDecoder(
+            identity: identity, defaultProject: defaultProject, validation: validation,
+            stamps: stamps)
     }
 
     /// Which body is meant.

@@ -99,7 +99,7 @@ import Testing
     @Test func `a log whose caller gave the reference has a digest of its bytes as they came`()
         throws
     {
-        let body = #"{"reference_id":"r","output":"x"}"#
+        let body = #"{"reference_id":"r","output":"x","project":"p"}"#
         let whole = Array(body.utf8).withUnsafeBytes { door.identity.digest(of: $0) }
         #expect(try digest(body) == whole)
         #expect(try digest(" [ \(body) ] ") == whole)
@@ -114,6 +114,16 @@ import Testing
         let refusal = line.withUnsafeBytes { door.decoder.decodeLine($0, into: &submission) }
         #expect(refusal == nil)
         #expect(submission.events[0].digest == whole)
+    }
+
+    @Test func `under another default project the same bytes are another log`() throws {
+        let body = #"{"reference_id":"r","output":"x"}"#
+        func digest(_ project: String?) throws -> Digest? {
+            let door = AdmissionDoor(defaultProject: project)
+            return try door.accept(.log, body).events[0].digest
+        }
+        #expect(try digest("one") == digest("one"))
+        #expect(try digest("one") != digest("two"))
     }
 
     @Test func `an evaluation's log is another one in another evaluation`() throws {

@@ -97,15 +97,3 @@ extension RawClient {
             .split(separator: "\n").map(String.init)
     }
 }
-
-/// Waits until a state that is reached by other threads, and that nobody announces, is there.
-func eventually(
-    _ condition: () -> Bool, sourceLocation: SourceLocation = #_sourceLocation
-) async throws {
-    let deadline = ContinuousClock.now + .seconds(RawClient.patience)
-    while !condition() {
-        try #require(
-            ContinuousClock.now < deadline, "it never came", sourceLocation: sourceLocation)
-        try await Task.sleep(for: .milliseconds(1))
-    }
-}

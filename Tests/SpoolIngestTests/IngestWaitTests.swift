@@ -117,6 +117,29 @@ import Testing
         #expect(desk.time.timerCount == 0)
     }
 
+    @Test(.timeLimit(.minutes(1)))
+    func `a request that waits for its delivery holds no memory of the door's`() async throws {
+        let desk = IngestDesk(commits: .onCommand)
+        let budget = ByteBudget(bytesMax: 1 << 20)
+        try await desk.serve(budget: budget) { connect in
+            let body = #"{"output":"\#(String(repeating: "x", count: 1000))"}"#
+            let client = try connect()
+            try await client.send(
+                "POST /logs HTTP/1.1\r\nPrefer: wait=60\r\nContent-Length: \(body.utf8.count)"
+                    + "\r\n\r\n\(body)")
+            await desk.sink.waitForAppends(1)
+            #expect(budget.reserved == body.utf8.count, "before the commit it does")
+            desk.sink.commit()
+            #expect(budget.reserved == 0)
+            #expect(client.hasNothingToReceive)
+            #expect(desk.lookup.watchCount == 1)
+            desk.lookup.deliver(sequence(1), as: "data_up")
+            let answer = try await client.answer()
+            #expect(answer.status == 200)
+            #expect(answer.body.contains("data_up"))
+        }
+    }
+
     @Test func `nobody who waits keeps the daemon from stopping`() throws {
         let answers = desk.begin("POST", "/logs", headers: ["Prefer": "wait=60"], "{}")
         desk.api.stopWaiting()

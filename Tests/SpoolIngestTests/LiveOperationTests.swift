@@ -173,8 +173,8 @@ struct LiveOperationTests {
         }
     }
 
-    @Test("an upstream that is down is 502, one that is too slow 504, each with who and why")
-    func noAnswer() async throws {
+    @Test("an upstream that is too slow is 504, with who and why")
+    func tooSlow() async throws {
         let settings = LiveSettings(firstByteTimeout: .milliseconds(100))
         try await LivePath.run(settings: settings, { _ in nil }) { path in
             let client = try path.connect()
@@ -185,7 +185,13 @@ struct LiveOperationTests {
             let detail = try JSONValue(parsing: Array(slow.body.utf8))["detail"]?.stringValue
             #expect(detail?.contains(name) == true)
             #expect(detail?.contains("did not begin its answer") == true)
+        }
+    }
 
+    @Test("an upstream that is down is 502, with who and why")
+    func isDown() async throws {
+        try await LivePath.run({ _ in nil }) { path in
+            let client = try path.connect()
             await path.there.drain()
             try await client.call("POST", "/chat", "{}")
             let down = try await client.answer()

@@ -126,6 +126,7 @@ import Testing
         #expect(try desk.send("DELETE", "/v4/logs", query: query).status == 204)
         #expect(desk.live.requests == ["DELETE /v4/logs?" + query])
         #expect(desk.lookup.discarded.isEmpty)
+        #expect(desk.lookup.forgotten == ["a b", id(arrived)], "their bytes may be logged anew")
     }
 
     @Test func `of mixed ids upstream gets its own, and the rest goes after its success`() throws {

@@ -121,6 +121,25 @@ struct HTTPBodyTests {
         }
     }
 
+    @Test("an application may give a request's share back before it answers, once")
+    func budgetIsGivenBack() async throws {
+        let application = ScriptedApplication(holds: true)
+        try await ServerFixture.run(application) { server in
+            var requests = application.requests.makeAsyncIterator()
+            for framing in ["Content-Length: 4\r\n\r\nbody", "Content-Length: 0\r\n\r\n"] {
+                let client = try server.connect()
+                try await client.send("POST / HTTP/1.1\r\n\(framing)")
+                let request = try #require(await requests.next())
+                request.request.share?.release()
+                #expect(server.budget.reserved == 0)
+                request.request.share?.release()
+                #expect(client.hasNothingToReceive)
+                request.reply(HTTPAnswer(status: 200))
+                #expect(try await Response.receive(from: client).status == 200)
+            }
+        }
+    }
+
     @Test("a request that finds the budget spent is read when bytes become free")
     func budgetIsAwaited() async throws {
         let application = ScriptedApplication(holds: true)
@@ -134,7 +153,7 @@ struct HTTPBodyTests {
             let second = try server.connect()
             try await second.send(
                 "POST /2 HTTP/1.1\r\nExpect: 100-continue\r\nContent-Length: 600\r\n\r\n")
-            try await waitUntil { budget.waiting == 1 }
+            try await eventually { budget.waiting == 1 }
             #expect(second.hasNothingToReceive)
             held?.reply(HTTPAnswer(status: 200))
             let invitation = try await second.receive(through: "\r\n\r\n")
@@ -179,7 +198,7 @@ struct HTTPBodyTests {
             for _ in 1...3 {
                 try await client.send(Array("10000\r\n".utf8) + chunk + Array("\r\n".utf8))
             }
-            try await waitUntil { budget.waiting == 1 }
+            try await eventually { budget.waiting == 1 }
             #expect(budget.reserved == 256 << 10)
             budget.release(128 << 10)
             try await client.send("0\r\n\r\n")
@@ -201,9 +220,9 @@ struct HTTPBodyTests {
         try await ServerFixture.run(budget: budget, settings: settings) { server in
             let client = try server.connect()
             try await client.send("POST / HTTP/1.1\r\nContent-Length: 600\r\n\r\n")
-            try await waitUntil { budget.waiting == 1 }
+            try await eventually { budget.waiting == 1 }
             client.reset()
-            try await waitUntil { budget.waiting == 0 }
+            try await eventually { budget.waiting == 0 }
             budget.release(900)
         }
     }
@@ -215,28 +234,16 @@ struct HTTPBodyTests {
                 for halfClosed in [true, false] {
                     let client = try server.connect()
                     try await client.send("POST / HTTP/1.1\r\nContent-Length: 600\r\n\r\nabc")
-                    try await waitUntil { server.budget.reserved == 600 }
+                    try await eventually { server.budget.reserved == 600 }
                     if halfClosed {
                         client.shutdownSending()
                         #expect(try await client.receiveAll() == [])
                     } else {
                         client.reset()
                     }
-                    try await waitUntil { server.budget.reserved == 0 }
+                    try await eventually { server.budget.reserved == 0 }
                 }
             }
         }
-    }
-}
-
-/// Waits until a state that is reached by other threads, and that nobody announces, is there.
-func waitUntil(
-    _ condition: () -> Bool, sourceLocation: SourceLocation = #_sourceLocation
-) async throws {
-    let deadline = ContinuousClock.now + .seconds(RawClient.patience)
-    while !condition() {
-        try #require(
-            ContinuousClock.now < deadline, "it never came", sourceLocation: sourceLocation)
-        try await Task.sleep(for: .milliseconds(1))
     }
 }

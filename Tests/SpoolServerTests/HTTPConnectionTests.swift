@@ -34,7 +34,7 @@ struct HTTPConnectionTests {
                 try await client.send("POST / HTTP/1.1\r\nContent-Length: 2\r\n\r\nab")
                 let held = await requests.next()
                 client.reset()
-                try await waitUntil { server.connections.open == 0 }
+                try await eventually { server.connections.open == 0 }
                 #expect(server.budget.reserved == 2)
                 held?.reply(HTTPAnswer(status: 200))
                 #expect(server.budget.reserved == 0)
@@ -71,7 +71,7 @@ struct HTTPConnectionTests {
             var requests = application.requests.makeAsyncIterator()
             await requests.next()?.reply(
                 HTTPAnswer(status: 200, body: [UInt8](repeating: 0, count: 8 << 20)))
-            try await waitUntil { server.connections.open == 0 }
+            try await eventually { server.connections.open == 0 }
             _ = client
         }
     }

@@ -201,7 +201,7 @@ struct ListenerTests {
             let held = await requests.next()
             let begun = try server.connect()
             try await begun.send("POST /begun HTTP/1.1\r\nContent-Length: 2\r\n\r\na")
-            try await waitUntil { server.budget.reserved == 2 }
+            try await eventually { server.budget.reserved == 2 }
 
             async let drained: Void = server.listener.drain()
             #expect(try await idle.receiveAll() == [])
@@ -228,7 +228,7 @@ struct ListenerTests {
             var requests = application.requests.makeAsyncIterator()
             let held = await requests.next()
             let drain = Task { await server.listener.drain() }
-            try await waitUntil { (try? server.connect()) == nil }
+            try await eventually { (try? server.connect()) == nil }
             drain.cancel()
             await drain.value
             #expect(try await client.receiveAll() == [])

@@ -34,9 +34,9 @@ public final class RecordingSink: EventSink {
         public let source: String
     }
 
-    private typealias Done = @Sendable (Result<Receipt, AppendRefusal>) -> Void
+    fileprivate typealias Done = @Sendable (Result<Receipt, AppendRefusal>) -> Void
 
-    private struct State {
+    fileprivate struct State {
         var nextSequence: Int64 = 1
         var appends = 0
         var waiting: [(submission: Submission, done: Done)] = []
@@ -44,6 +44,7 @@ public final class RecordingSink: EventSink {
         var malformed: [Malformed] = []
         var withdrawals: [ContinuousClock.Instant] = []
         var refusal: AppendRefusal?
+        var taken: [ReferenceKey: String] = [:]
         var projectIDs: [String: String] = [:]
         var sessionIDs: [ReferenceKey: String] = [:]
         var target: EventSequence?
@@ -120,6 +121,11 @@ public final class RecordingSink: EventSink {
         state.withLock { $0.refusal = refusal }
     }
 
+    /// Refuses every later submission with a log under this reference, which is another log's.
+    public func take(reference: String) {
+        state.withLock { $0.taken[identity.key(of: reference, named: .reference)] = reference }
+    }
+
     /// Makes receipts give upstream's `id` for a project, named as in ``Submission/projects``.
     public func know(project: String, id: String) {
         state.withLock { $0.projectIDs[project] = id }
@@ -148,10 +154,11 @@ public final class RecordingSink: EventSink {
             let appends = state.appends
             let due = state.watchers.filter { $0.appends <= appends }
             state.watchers.removeAll { $0.appends <= appends }
-            if state.refusal == nil, commits == .onCommand {
+            let refusal = state.refusal ?? state.duplicate(in: submission)
+            if refusal == nil, commits == .onCommand {
                 state.waiting.append((submission, done))
             }
-            return (state.refusal, due)
+            return (refusal, due)
         }
         if let refusal {
             done(.failure(refusal))
@@ -196,6 +203,18 @@ public final class RecordingSink: EventSink {
                 sequences: sequences, projectIDs: projectIDs, targets: targets,
                 sessionIDs: sessionIDs)
         }
+    }
+}
+
+extension RecordingSink.State {
+    /// The first log of a submission whose reference is taken.
+    fileprivate func duplicate(in submission: Submission) -> AppendRefusal? {
+        for (index, event) in submission.events.enumerated() where event.kind.isLog {
+            if let reference = event.reference.flatMap({ taken[$0] }) {
+                return .duplicate(index: index, reference: reference)
+            }
+        }
+        return nil
     }
 }
 

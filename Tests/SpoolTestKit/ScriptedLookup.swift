@@ -22,6 +22,7 @@ public final class ScriptedLookup: EventLookup {
         var delivered: Arrivals = [:]
         var outcome = DiscardOutcome.discarded
         var discarded: [[EventSequence]] = []
+        var forgotten: [String] = []
     }
 
     private let state = Mutex(State())
@@ -45,6 +46,9 @@ public final class ScriptedLookup: EventLookup {
 
     /// The wishes to discard, in order.
     public var discarded: [[EventSequence]] { state.withLock { $0.discarded } }
+
+    /// The ids of logs that upstream has deleted, in order.
+    public var forgotten: [String] { state.withLock { $0.forgotten } }
 
     /// How many waits for a delivery there are.
     public var watchCount: Int { state.withLock { $0.watches.count } }
@@ -103,6 +107,11 @@ public final class ScriptedLookup: EventLookup {
             return state.outcome
         }
         done(outcome)
+    }
+
+    /// Records the ids.
+    public func forgetRepeats(of ids: [String]) {
+        state.withLock { $0.forgotten += ids }
     }
 
     private static func arrivals(of sequences: [EventSequence], _ state: State) -> Arrivals {

@@ -57,6 +57,9 @@ public struct AnswerDraft: Sendable {
         return answer
     }
 
+    /// Whether the request held an array of events, be it of one.
+    public var isArray: Bool { bytes.first == UInt8(ascii: "[") }
+
     /// The answer when the submission holds no event, so that there is no receipt.
     public var completedWithoutEvents: [UInt8] {
         precondition(holes.isEmpty, "\(holes.count) holes and no receipt to fill them")

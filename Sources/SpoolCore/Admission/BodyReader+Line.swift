@@ -5,7 +5,7 @@ extension BodyReader {
     ]
 
     /// Reads one line: an object with exactly one of the keys that name an event. Other keys are
-    /// left aside.
+    /// left aside, unless validation is strict.
     mutating func readLine(into submission: inout Submission) throws(JSONError) {
         let line = Place(root: "line")
         let kind = try scanner.peekKind()
@@ -21,6 +21,7 @@ extension BodyReader {
                 JSONText.equals(bytes, key.range, hasEscapes: key.hasEscapes, $0)
             }
             guard let name else {
+                checkUnknown(key, at: line)
                 _ = try scanner.scanValue()
                 continue
             }

@@ -5,16 +5,23 @@ extension BodyReader {
     ) throws(JSONError) {
         guard let members = try readLogMembers(at: place), mistakes.isEmpty else { return }
         let start = submission.bytes.count
-        let minted = stamping(of: members).append(bytes, members, to: &submission.bytes)
+        let stamping = stamping(of: members)
+        let minted = stamping.append(bytes, members, to: &submission.bytes)
         var draft = EventDraft(kind: .log, body: start..<submission.bytes.count)
         describe(members, minted: minted, in: &draft, of: &submission)
         if minted == nil {
             let text = UnsafeRawBufferPointer(rebasing: bytes[members.range])
-            draft.digest = decoder.identity.digest(of: text)
+            draft.digest = digest(of: text, in: stamping.project)
         }
         submission.events.append(draft)
         let source = bytes
         answer?.appendLog(source, members, minted: minted, draft: draft, of: submission)
+    }
+
+    /// The digest of a log as it came. Under another default project the same bytes are another log.
+    private func digest(of text: UnsafeRawBufferPointer, in project: [UInt8]?) -> Digest {
+        guard let project else { return decoder.identity.digest(of: text) }
+        return (Array(text) + project).withUnsafeBytes { decoder.identity.digest(of: $0) }
     }
 
     /// Reads a log, alone or inside an evaluation's, and checks it; nil when it is no object.

@@ -14,37 +14,34 @@ extension BodyReader {
         try scanner.enterObject()
         while let key = try scanner.nextMember() {
             members.isEmpty = false
-            try readValue(of: field(of: contract, key), at: place, into: &members)
+            guard let index = contract.place(ofKey: key, in: bytes) else {
+                checkUnknown(key, at: place)
+                _ = try scanner.scanValue()
+                continue
+            }
+            let field = contract.fields[index]
+            let slice = try readValue(of: field, at: place, into: &members)
+            if isStrict, let detail = contract.details[index] {
+                try checkDetail(slice, detail, of: field, at: place)
+            }
         }
         members.range = members.range.lowerBound..<scanner.offset
         checkWhole(members, contract, at: place)
         return members
     }
 
-    /// The documented field a key names. Decodes escapes first, where there are any.
-    private func field(of contract: Contract, _ key: JSONKey) -> Contract.Field? {
-        guard key.hasEscapes else {
-            return contract.field(named: UnsafeRawBufferPointer(rebasing: bytes[key.range]))
-        }
-        var name = JSONText.string(bytes, key)
-        return name.withUTF8 { contract.field(named: UnsafeRawBufferPointer($0)) }
-    }
-
     /// Reads a member's value, checks its type and notes it under its role.
     private mutating func readValue(
-        of field: Contract.Field?, at place: Place, into members: inout Members
-    ) throws(JSONError) {
-        guard let field else {
-            _ = try scanner.scanValue()
-            return
-        }
+        of field: Contract.Field, at place: Place, into members: inout Members
+    ) throws(JSONError) -> JSONSlice {
         let slice = try scanValue(of: field, at: place, into: &members)
-        guard let role = field.role else { return }
+        guard let role = field.role else { return slice }
         if members.has(role) {
             refuse(place, field.name, as: .value, "the key occurs twice; give it once")
         } else {
             members.note(slice, as: role)
         }
+        return slice
     }
 
     private mutating func scanValue(
@@ -67,12 +64,10 @@ extension BodyReader {
     private mutating func checkValue(
         _ slice: JSONSlice, _ field: Contract.Field, at place: Place
     ) {
-        let isWhole =
-            slice.kind == .number && field.types.contains(.integer) && isWhole(slice)
-        guard field.types.admits(slice.kind) || isWhole else {
+        guard field.types.admits(slice, of: bytes) else {
             return refuse(
                 place, field.name, as: field.types.mistake,
-                "expected \(field.types.phrase), got \(slice.kind.phrase)")
+                field.types.complaint(about: slice.kind))
         }
         guard slice.kind == .string else { return }
         switch field.rule {
@@ -110,14 +105,6 @@ extension BodyReader {
         if JSONText.withContent(bytes, slice, { !PathID.isUsable($0) }) {
             refuse(place, field.name, as: .value, PathID.demand)
         }
-    }
-
-    /// Whether a number has no fraction. With an exponent it is let pass: upstream knows better.
-    private func isWhole(_ slice: JSONSlice) -> Bool {
-        let text = bytes[slice.range]
-        guard !text.contains(where: { $0 | 0x20 == UInt8(ascii: "e") }) else { return true }
-        guard let point = text.firstIndex(of: UInt8(ascii: ".")) else { return true }
-        return text[(point + 1)...].allSatisfy { $0 == UInt8(ascii: "0") }
     }
 
     /// Feedback inside a log: one object or an array of them.

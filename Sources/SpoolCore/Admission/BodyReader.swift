@@ -50,9 +50,18 @@ struct BodyReader {
     mutating func refuse(
         _ place: Place, _ key: StaticString? = nil, as type: Mistake.Kind, _ message: String
     ) {
-        guard mistakes.count < Mistake.listedMax else { return }
-        mistakes.append(Mistake(loc: place.loc(key), message: message, type: type))
+        guard mayListMore else { return }
+        refuse(place.loc(key), as: type, message)
     }
+
+    /// Notes a mistake below a place.
+    mutating func refuse(_ loc: [Mistake.Step], as type: Mistake.Kind, _ message: String) {
+        guard mayListMore else { return }
+        mistakes.append(Mistake(loc: loc, message: message, type: type))
+    }
+
+    /// Whether another mistake would be reported.
+    var mayListMore: Bool { mistakes.count < Mistake.listedMax }
 
     /// Reads a whole body: one event, or an array of them where that is allowed.
     mutating func readBody(

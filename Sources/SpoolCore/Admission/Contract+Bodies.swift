@@ -8,73 +8,76 @@ extension Contract {
     /// known.
     public static let log = Contract(
         [
-            Field("project", .string, role: .project),
-            Field("project_id", .string, role: .projectID),
-            Field("session_id", .string, role: .session),
-            Field("session_reference_id", .string, .name, role: .sessionReference),
-            Field("parent_id", .string, role: .parent),
-            Field("parent_reference_id", .string, .name, role: .parentReference),
-            Field("inputs", .object),
-            Field("source", .string),
-            Field("metadata", .object),
-            Field("save", .boolean),
-            Field("source_datapoint_id", .string),
-            Field("reference_id", .string, .name, role: .reference),
-            Field("messages", .array),
-            Field("output", .string),
-            Field("judgment", [.boolean, .number, .string, .array]),
-            Field("config_id", .string),
-            Field("config", .object),
-            Field("environment", .string),
-            Field("feedback", [.object, .array], .feedback, role: .feedback),
-            Field("created_at", .string, .dateTime, role: .createdAt),
-            Field("error", .string),
-            Field("stdout", .string),
-            Field("duration", .number),
-            Field("output_message", .object),
-            Field("prompt_tokens", .integer),
-            Field("output_tokens", .integer),
-            Field("prompt_cost", .number),
-            Field("output_cost", .number),
-            Field("provider_request", .object),
-            Field("provider_response", .object),
+            Row("project", .string, role: .project),
+            Row("project_id", .string, role: .projectID),
+            Row("session_id", .string, role: .session),
+            Row("session_reference_id", .string, .name, role: .sessionReference),
+            Row("parent_id", .string, role: .parent),
+            Row("parent_reference_id", .string, .name, role: .parentReference),
+            Row("inputs", .object),
+            Row("source", .string),
+            Row("metadata", .object),
+            Row("save", .boolean),
+            Row("source_datapoint_id", .string),
+            Row("reference_id", .string, .name, role: .reference),
+            Row("messages", .array, strictly: .messages),
+            Row("output", .string),
+            Row("judgment", [.boolean, .number, .string, .array], strictly: .strings),
+            Row("config_id", .string),
+            Row("config", .object, strictly: .config),
+            Row("environment", .string),
+            Row("feedback", [.object, .array], .feedback, role: .feedback),
+            Row("created_at", .string, .dateTime, role: .createdAt),
+            Row("error", .string),
+            Row("stdout", .string),
+            Row("duration", .number),
+            Row("output_message", .object, strictly: .message),
+            Row("prompt_tokens", .integer),
+            Row("output_tokens", .integer),
+            Row("prompt_cost", .number),
+            Row("output_cost", .number),
+            Row("provider_request", .object),
+            Row("provider_response", .object),
         ],
         [.notBoth(.session, .sessionReference), .notBoth(.parent, .parentReference)])
 
     /// Feedback inside a log: needs both its type and its value.
     public static let inlineFeedback = Contract([
-        Field("type", .string, .required, role: .type),
-        Field("value", [.boolean, .number, .string, .array], .required, role: .value),
-        Field("data_id", .string, role: .target),
-        Field("user", .string),
-        Field("created_at", .string, .dateTime),
+        Row("type", .string, .required, role: .type, strictly: .feedbackType),
+        Row(
+            "value", [.boolean, .number, .string, .array], .required, role: .value,
+            strictly: .strings),
+        Row("data_id", .string, role: .target),
+        Row("user", .string),
+        Row("created_at", .string, .dateTime),
     ])
 
     /// FeedbackRequest: `POST /feedback`, and `feedback` in the event stream.
     public static let feedback = Contract(
         [
-            Field("type", .string, .required, role: .type),
-            Field("value", [.boolean, .number, .string, .array], role: .value),
-            Field("data_id", .string, role: .target),
-            Field("user", .string, role: .user),
-            Field("created_at", .string, .dateTime, role: .createdAt),
-            Field("unset", .boolean, role: .unset),
-            Field("reference_id", .string, .name, role: .reference, from: .addition),
+            Row("type", .string, .required, role: .type, strictly: .feedbackType),
+            Row(
+                "value", [.boolean, .number, .string, .array], role: .value, strictly: .strings),
+            Row("data_id", .string, role: .target),
+            Row("user", .string, role: .user),
+            Row("created_at", .string, .dateTime, role: .createdAt),
+            Row("unset", .boolean, role: .unset),
+            Row("reference_id", .string, .name, role: .reference, from: .addition),
         ],
         [.notBoth(.target, .reference, from: .addition)])
 
     /// UpdateLogRequest: `PATCH /logs/{id}` and `PATCH /logs?reference_id=`.
     public static let update = Contract([
-        Field("output", .string, role: .output),
-        Field("error", .string, role: .error),
-        Field("duration", .number, role: .duration),
+        Row("output", .string, role: .output),
+        Row("error", .string, role: .error),
+        Row("duration", .number, role: .duration),
     ])
 
     /// `update` in the event stream: the same body, and what names its log.
     public static let namedUpdate = Contract(
-        update.fields + [
-            Field("reference_id", .string, .name, role: .reference, from: .addition),
-            Field("id", .string, .pathID, role: .id, from: .addition),
+        update.rows + [
+            Row("reference_id", .string, .name, role: .reference, from: .addition),
+            Row("id", .string, .pathID, role: .id, from: .addition),
         ],
         [
             .oneNeeded(.reference, .id, from: .addition),
@@ -83,22 +86,22 @@ extension Contract {
 
     /// `POST /evaluations/{evaluation_id}/log`.
     public static let evaluationLog = Contract([
-        Field("datapoint_id", .string, .required, role: .datapoint),
-        Field("log", .object, .log, role: .log),
+        Row("datapoint_id", .string, .required, role: .datapoint),
+        Row("log", .object, .log, role: .log),
     ])
 
     /// `evaluation_log` in the event stream: the same body, and what stands in the request's
     /// target.
-    public static let namedEvaluationLog = Contract(evaluationLog.fields + evaluationTarget)
+    public static let namedEvaluationLog = Contract(evaluationLog.rows + evaluationTarget)
 
     /// `POST /evaluations/{evaluation_id}/result`. A string is no result here.
     public static let evaluationResult = Contract(
         [
-            Field("log_id", .string, role: .target),
-            Field("evaluator_id", .string, .required, role: .evaluator),
-            Field("result", [.boolean, .number], role: .result),
-            Field("error", .string, role: .error),
-            Field("reference_id", .string, .name, role: .reference, from: .addition),
+            Row("log_id", .string, role: .target),
+            Row("evaluator_id", .string, .required, role: .evaluator),
+            Row("result", [.boolean, .number], role: .result),
+            Row("error", .string, role: .error),
+            Row("reference_id", .string, .name, role: .reference, from: .addition),
         ],
         [
             .oneNeeded(.target, .reference, from: .spec),
@@ -109,10 +112,10 @@ extension Contract {
     /// `evaluation_result` in the event stream: the same body, and what stands in the request's
     /// target.
     public static let namedEvaluationResult = Contract(
-        evaluationResult.fields + evaluationTarget, evaluationResult.pairs)
+        evaluationResult.rows + evaluationTarget, evaluationResult.pairs)
 
     private static let evaluationTarget = [
-        Field("evaluation_id", .string, .requiredPathID, role: .evaluation, from: .addition),
-        Field("evaluatee_id", .string, .name, role: .evaluatee, from: .addition),
+        Row("evaluation_id", .string, .requiredPathID, role: .evaluation, from: .addition),
+        Row("evaluatee_id", .string, .name, role: .evaluatee, from: .addition),
     ]
 }

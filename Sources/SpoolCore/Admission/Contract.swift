@@ -1,7 +1,8 @@
 /// What the door asks of one kind of body: a table that reads like the API's documentation.
 ///
-/// Only documented keys are looked at, and of these only the type; null equals absent, unknown keys
-/// and unlisted enum values pass. A new kind of body is a new table.
+/// By default only documented keys are looked at, and of these only the type; unknown keys and
+/// unlisted enum values pass, unless validation is ``Validation/strict``. Null equals absent. A new
+/// kind of body is a new table.
 public struct Contract: Sendable {
     /// A documented key.
     public struct Field: Sendable {
@@ -15,16 +16,28 @@ public struct Contract: Sendable {
         public let role: Role?
         /// Where the field comes from.
         public let source: Source
+    }
 
+    /// A row of the table: a key, and what strict validation asks of its value besides. Apart from
+    /// each other, so that reading a key counts no references.
+    struct Row {
+        /// The key.
+        let field: Field
+        /// What strict validation asks of its value besides the type.
+        let detail: Detail?
+
+        /// A row as the tables write it.
         init(
             _ name: StaticString, _ types: Types, _ rule: Rule? = nil, role: Role? = nil,
-            from source: Source = .spec
+            strictly detail: Detail? = nil, from source: Source = .spec
         ) {
-            self.name = name
-            self.types = types
-            self.rule = rule
-            self.role = role
-            self.source = source
+            self.init(
+                Field(name: name, types: types, rule: rule, role: role, source: source), detail)
+        }
+
+        fileprivate init(_ field: Field, _ detail: Detail?) {
+            self.field = field
+            self.detail = detail
         }
     }
 
@@ -149,6 +162,8 @@ public struct Contract: Sendable {
 
     /// The keys, in the documentation's order.
     public let fields: [Field]
+    /// What strict validation asks of each field's value besides.
+    let details: [Detail?]
     /// What must hold of two keys together.
     public let pairs: [PairRule]
     /// Places in ``fields``, ordered by the length of the name.
@@ -156,8 +171,10 @@ public struct Contract: Sendable {
     /// `places[starts[n]..<starts[n + 1]]` are the names of `n` bytes.
     private let starts: [UInt8]
 
-    init(_ fields: [Field], _ pairs: [PairRule] = []) {
+    init(_ rows: [Row], _ pairs: [PairRule] = []) {
+        let fields = rows.map(\.field)
         self.fields = fields
+        self.details = rows.map(\.detail)
         self.pairs = pairs
         let longest = fields.map(\.name.utf8CodeUnitCount).max() ?? 0
         var places: [UInt8] = []
@@ -175,14 +192,31 @@ public struct Contract: Sendable {
 
     /// The field with this name, if the key is documented. Allocates nothing.
     public func field(named name: UnsafeRawBufferPointer) -> Field? {
+        place(of: name).map { fields[$0] }
+    }
+
+    /// The place in ``fields`` of the one that a key of `text` names, escapes decoded.
+    func place(ofKey key: JSONKey, in text: UnsafeRawBufferPointer) -> Int? {
+        guard key.hasEscapes else {
+            return place(of: UnsafeRawBufferPointer(rebasing: text[key.range]))
+        }
+        var name = JSONText.string(text, key)
+        return name.withUTF8 { place(of: UnsafeRawBufferPointer($0)) }
+    }
+
+    private func place(of name: UnsafeRawBufferPointer) -> Int? {
         guard name.count + 1 < starts.count else { return nil }
         for slot in starts[name.count]..<starts[name.count + 1] {
-            let field = fields[Int(places[Int(slot)])]
-            let literal = UnsafeRawBufferPointer(start: field.name.utf8Start, count: name.count)
-            if literal.elementsEqual(name) { return field }
+            let place = Int(places[Int(slot)])
+            let literal = UnsafeRawBufferPointer(
+                start: fields[place].name.utf8Start, count: name.count)
+            if literal.elementsEqual(name) { return place }
         }
         return nil
     }
+
+    /// The table, for one that adds to it.
+    var rows: [Row] { zip(fields, details).map(Row.init) }
 
     /// The field of this role; nil when the body has none.
     func field(of role: Role) -> Field? {
@@ -191,8 +225,21 @@ public struct Contract: Sendable {
 }
 
 extension Contract.Types {
+    /// Whether a value of `text` has one of the types, or is null.
+    func admits(_ slice: JSONSlice, of text: UnsafeRawBufferPointer) -> Bool {
+        admits(slice.kind)
+            || slice.kind == .number && contains(.integer) && Self.isWhole(text[slice.range])
+    }
+
+    /// Whether a number has no fraction. With an exponent it is let pass: upstream knows better.
+    private static func isWhole(_ number: Slice<UnsafeRawBufferPointer>) -> Bool {
+        guard !number.contains(where: { $0 | 0x20 == UInt8(ascii: "e") }) else { return true }
+        guard let point = number.firstIndex(of: UInt8(ascii: ".")) else { return true }
+        return number[(point + 1)...].allSatisfy { $0 == UInt8(ascii: "0") }
+    }
+
     /// Whether a value of this kind is one of the types, `integer` left aside.
-    func admits(_ kind: JSONKind) -> Bool {
+    private func admits(_ kind: JSONKind) -> Bool {
         switch kind {
         case .null: true
         case .string: contains(.string)
@@ -211,6 +258,9 @@ extension Contract.Types {
         ]
         return names.filter { contains($0.0) }.map(\.1).joined(separator: " or ")
     }
+
+    /// What to say of a value of another type.
+    func complaint(about kind: JSONKind) -> String { "expected \(phrase), got \(kind.phrase)" }
 
     /// The kind of mistake that a value of another type makes.
     var mistake: Mistake.Kind {

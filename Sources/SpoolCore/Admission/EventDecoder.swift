@@ -3,23 +3,28 @@
 ///
 /// One pass over the bytes validates the JSON, notes where the keys lie that the daemon reads, and
 /// checks them against ``Contract``. What must be added is spliced in; nothing is ever re-encoded,
-/// so a number keeps its digits and a string its escapes. The door refuses only what cannot be
-/// spooled or what the v4 specification forbids: unknown keys and unlisted enum values pass, and
-/// null equals absent. A body is accepted whole or refused whole, with all its mistakes.
+/// so a number keeps its digits and a string its escapes. By default the door refuses only what
+/// cannot be spooled or what the v4 specification forbids: unknown keys and unlisted enum values
+/// pass, and null equals absent. A body is accepted whole or refused whole, with all its mistakes.
 public struct EventDecoder: Sendable {
     /// Recognises this spool's provisional ids and makes reference keys.
     public let identity: SpoolIdentity
     /// The project of logs that name none.
     let defaultProject: DefaultProject?
+    let validation: Validation
     let stamps: any StampSource
 
     /// A decoder for one spool.
     ///
     /// - Parameter defaultProject: the name of the project for logs that give neither `project` nor
     ///   `project_id`; nil refuses them.
-    public init(identity: SpoolIdentity, defaultProject: String?, stamps: any StampSource) {
+    public init(
+        identity: SpoolIdentity, defaultProject: String?, validation: Validation = .lenient,
+        stamps: any StampSource
+    ) {
         self.identity = identity
         self.defaultProject = defaultProject.map(DefaultProject.init)
+        self.validation = validation
         self.stamps = stamps
     }
 

@@ -21,7 +21,7 @@ public struct QueuedLogAnswer {
         DateTime.append(event.acceptedAt, to: &body)
         append("\"")
         event.body.withUnsafeBytes { bytes in
-            for (field, slice) in Self.members(ofLogIn: bytes) {
+            for (field, slice) in Self.members(ofLogIn: bytes, event.kind) {
                 if field == "feedback" {
                     appendFeedback(bytes, slice)
                 } else if !Self.reshaped.contains(field) {
@@ -38,11 +38,13 @@ public struct QueuedLogAnswer {
     private typealias Member = (field: String, slice: JSONSlice)
 
     /// The log's documented members that are not null. The log of an evaluation's event lies in
-    /// its `log`, beside the `datapoint_id` that no other event must have.
-    private static func members(ofLogIn bytes: UnsafeRawBufferPointer) -> [Member] {
-        let outer = members(of: .evaluationLog, in: bytes, bytes.indices)
-        if outer.contains(where: { $0.field == "datapoint_id" }),
-            let log = outer.first(where: { $0.field == "log" && $0.slice.kind == .object })
+    /// its `log`.
+    private static func members(
+        ofLogIn bytes: UnsafeRawBufferPointer, _ kind: EventKind
+    ) -> [Member] {
+        if kind == .evaluationLog,
+            let log = members(of: .evaluationLog, in: bytes, bytes.indices).first(
+                where: { $0.field == "log" && $0.slice.kind == .object })
         {
             return members(of: .log, in: bytes, log.slice.range)
         }

@@ -1,19 +1,20 @@
 /// Why a request is not accepted, as the v4 API says it: a status and a JSON body.
 public struct Refusal: Error, Equatable, Sendable {
-    /// 400 for what is not JSON, 422 for JSON that breaks the contract.
+    /// 400 for what is not JSON, 422 for JSON that breaks the contract, 409 for a reference that is
+    /// another log's.
     public let status: Int
     /// `{"detail":…}`: a sentence for 400, a list of mistakes for 422.
     public let body: [UInt8]
 
     /// JSON that breaks the contract: every mistake at once, up to ``Mistake/listedMax``.
-    public init(_ mistakes: [Mistake]) {
+    public init(_ mistakes: [Mistake], status: Int = 422) {
         precondition(!mistakes.isEmpty, "a refusal without a mistake")
         var writer = JSONWriter()
         writer.beginObject()
         writer.key("detail")
         Mistake.write(mistakes, to: &writer)
         writer.endObject()
-        self.status = 422
+        self.status = status
         self.body = writer.bytes
     }
 
@@ -71,6 +72,8 @@ public struct Mistake: Equatable, Sendable, CustomStringConvertible {
     /// Mistakes listed in one refusal. A caller who sends 10,000 wrong events learns as much from
     /// 100.
     public static let listedMax = 100
+    /// Characters of the caller's own text that a mistake repeats.
+    public static let quotedMax = 100
 
     /// The way to the place: `body`, an element's index, a key.
     public let loc: [Step]
@@ -109,8 +112,12 @@ public struct Mistake: Equatable, Sendable, CustomStringConvertible {
         case dateTime = "datetime_parsing"
         /// A name that is longer than upstream could ever be asked about.
         case tooLong = "string_too_long"
-        /// Values that contradict each other.
+        /// Values that contradict each other, or what is known already.
         case value = "value_error"
+        /// A key that is not documented, under strict validation.
+        case unknownKey = "extra_forbidden"
+        /// A string outside the documented list, under strict validation.
+        case unlisted = "enum"
         /// Not JSON at all.
         case invalidJSON = "json_invalid"
     }
