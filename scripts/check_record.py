@@ -41,6 +41,7 @@ from pathlib import Path
 
 from evidence import (NAMED_LOG, blanked, digest, elements, possible_originals, read_journal,
                       read_record, stamped_from, unstamped, valid_time)
+from verdict import figures, report
 
 KINDS = ("log", "update", "feedback", "session", "evaluation_log", "evaluation_result")
 
@@ -338,22 +339,6 @@ def reference_in(query):
     return urllib.parse.parse_qs(query).get("reference_id", [""])[0]
 
 
-def report(judge, out):
-    """A small table, the faults with examples, and one verdict line."""
-    columns = ("acked", "unacked", "refused", "applied", "missing", "extra")
-    print(f"{'':18}" + "".join(f"{c:>9}" for c in columns), file=out)
-    for kind, row in judge.summary().items():
-        if any(row.values()):
-            print(f"{kind:18}" + "".join(f"{row[c]:>9}" for c in columns), file=out)
-    print("record: " + ", ".join(f"{n} {what}" for what, n in judge.counts.items()), file=out)
-    for fault, count in judge.faults.counts.most_common():
-        examples = "; ".join(judge.faults.examples[fault][:3])
-        print(f"FAULT {fault}: {count}, e.g. {examples}", file=out)
-    total = sum(judge.faults.counts.values())
-    print(f"VERDICT: {total} faults" if total else
-          "VERDICT: good: all acknowledged arrived, once, unchanged, causes first", file=out)
-
-
 def judge_files(journals, records, status=None, trust_questions=False, partial=False):
     judge = Judge(journals)
     judge.read(records)
@@ -373,6 +358,7 @@ def main():
                         help="not drained yet: nothing is missing")
     parser.add_argument("--trust-questions", action="store_true",
                         help="the archive was killed: a log its answer to a question shows counts")
+    parser.add_argument("--json", help="file that gets the verdict in numbers")
     parser.add_argument("--self-test", action="store_true")
     options = parser.parse_args()
     if options.self_test:
@@ -388,6 +374,8 @@ def main():
         print(f"check_record: cannot read the input: {error!r}", file=sys.stderr)
         return 2
     report(judge, sys.stdout)
+    if options.json:
+        Path(options.json).write_text(json.dumps(figures(judge)))
     return 1 if judge.faults.counts else 0
 
 

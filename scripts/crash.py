@@ -1,18 +1,38 @@
 #!/usr/bin/env python3
-"""`kill -9` of the daemon at random moments under load: nothing may be lost, nothing doubled.
+"""`kill -9` of the daemon at random moments, under load, with an upstream that fails all the time.
 
-The archive stays up (or is restarted too: --restart-archive, or killed too: --kill-archive). After
-the last kill the queue must drain, then scripts/check_record.py judges from the raw record.
+The load holds every kind of event, over HTTP one by one and in arrays and over NDJSON with acks.
+The archive behind it answers some requests with 500, resets some connections after it has handled
+the request, and is gone at times (`archive serve --faults`). All in portions, each in fresh
+directories: load with kills, a drain with kills, scripts/check_record.py on the archive's raw
+record, and the daemon's own books; then the files are deleted. Portions spend most of their time
+in backoff, so several run side by side.
+
+With --results FILE every portion leaves a line there, and a run that was broken off goes on where
+it was. Everything random comes from --seed; what the machine's own timing adds cannot be repeated.
 """
 import argparse
 import json
 import random
+import signal
 import time
+from collections import Counter
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from pathlib import Path
 
 from author import Mix
 from load import Load
-from spooltools import (ArchiveServer, Daemon, Failure, Workplace, find_binary, harness_main,
-                        run_check, wait_for)
+from spooltools import (ArchiveServer, Daemon, Failure, Workplace, die_with_parent, find_binary,
+                        harness_main, run_check, wait_for)
+from verdict import BROKEN
+
+FAULTS = "status=500:10%,reset:5%:after,outage=2s/20s"
+MIX = Mix(children=0.2, early=0.05, updates=0.03, feedback=0.1, results=0.02, sessions=0.01,
+          evaluation_logs=0.01, minted=0.03, in_session=0.2, by_project_id=0.1, by_id=0.5,
+          by_reference=0.5, mixed_sizes=True, array=30, window=60)
+WAYS = ("tcp-one", "unix-one", "tcp-array", "unix-array", "stream", "stream")
+SHARE_IN_DRAIN = 0.2            # of the kills: after the load, while the queue empties
+EXTRA = ("feedback", "session", "evaluation_result")
 
 
 def applied_logs(record):
@@ -56,74 +76,229 @@ class Drain:
         return None
 
 
-def kill_often(daemon, archive, options):
-    """The kills. Each waits a seeded moment after the daemon answers again (or still starts)."""
-    chance = random.Random(f"{options.seed}/kills")
-    deadline = time.monotonic() + options.seconds
-    for number in range(1, options.kills + 1):
-        if time.monotonic() > deadline:
-            raise Failure(f"only {number - 1} kills within {options.seconds} s")
-        moment = time.monotonic() + chance.uniform(0, 0.1 if chance.random() < 0.2 else options.gap)
-        while time.monotonic() < moment:
-            daemon.require_running()
-            time.sleep(min(0.01, max(0, moment - time.monotonic())))
-        daemon.kill9()
-        if number % 10 == 0 and (options.kill_archive or options.restart_archive):
-            archive.kill9() if options.kill_archive else archive.stop()
-            archive.start_and_wait()
-        daemon.start()
-        if chance.random() < 0.8:               # the others are killed while they start
-            wait_for(lambda: daemon.require_running() and daemon.status(), 20,
-                     "the daemon after a restart")
-        if options.verbose:
-            print(f"kill {number}: {daemon.status() or {}}", flush=True)
+class Killer:
+    """The kills of one portion."""
+
+    def __init__(self, daemon, archive, options, chance):
+        self.daemon, self.archive, self.options, self.chance = daemon, archive, options, chance
+        self.count = self.in_doubt = self.at_points = 0
+        self.point = None           # where this life of the daemon ends by itself
+        self.upstream = Counter()
+
+    def strike(self):
+        """One kill, at a moment of its own, and the daemon up again; sometimes not quite up, and
+        killed once more."""
+        time.sleep(self.chance.uniform(0, 0.05))
+        self.die()
+        if self.count % 10 == 0 and (self.options.restart_archive or self.options.kill_archive):
+            self.count_hits()
+            self.archive.stop() if self.options.restart_archive else self.archive.kill9()
+            self.archive.start_and_wait()
+        self.start()
+        while self.count < self.options.kills_each and self.chance.random() < 0.2:
+            time.sleep(self.chance.uniform(0, 0.1))
+            self.die()
+            self.start()
+        wait_for(lambda: self.gone() or self.book(), 30, "the daemon after a restart")
+        book = self.book() or {}
+        self.in_doubt += book.get("in_flight", 0) > 0
+        if self.options.verbose:
+            print(f"kill {self.count}: {json.dumps(book)}", flush=True)
+
+    def book(self):
+        """The ledger; None while the daemon cannot be asked, or is gone as it should be."""
+        try:
+            self.daemon.require_running()
+            return (self.daemon.status() or {}).get("ledger")
+        except Failure:
+            if self.point:
+                return None
+            raise
+
+    def start(self):
+        """The next life; with fault points, some of the lives end at one of them by themselves."""
+        self.point = None
+        if self.options.fault_points and self.count < self.options.kills_each:
+            self.point = self.chance.choice([None, *self.options.fault_points.split(",")])
+        self.daemon.start(**({"LOOPSPOOL_FAULT_POINT": self.point} if self.point else {}))
+
+    def die(self):
+        if self.point and not self.daemon.running():
+            self.at_points += 1
+        else:
+            self.daemon.require_running()
+        self.daemon.kill9()
+        self.count += 1
+
+    def during_load(self, load):
+        """Most of the kills, spread over what the load gets acknowledged."""
+        last = round(self.options.kills_each * (1 - SHARE_IN_DRAIN))
+        for goal in sorted(self.chance.randrange(load.left) for _ in range(last)):
+            while load.counts["acked"] < goal and load.busy() and not self.gone():
+                time.sleep(0.002)
+            if self.count < last and load.busy():
+                self.strike()
+
+    def during_drain(self, drain):
+        """The others, spread over what is left to deliver; also when that is nothing any more."""
+        book = wait_for(self.book, 30, "the daemon after the load")
+        deadline = time.monotonic() + self.options.drain_seconds
+        goals = sorted(self.chance.randint(book["delivered"], book["accepted"])
+                       for _ in range(self.count, self.options.kills_each))
+        for goal in goals:
+            while time.monotonic() < deadline and not self.is_reached(drain, goal):
+                time.sleep(0.2)
+            if self.count < self.options.kills_each:
+                self.strike()
+
+    def is_reached(self, drain, goal):
+        """Whether so much is delivered, or all, or the daemon is gone as it should be."""
+        try:
+            return drain() or (drain.last and (drain.last[0] or 0) >= goal)
+        except Failure:
+            if self.gone():
+                return True
+            raise
+
+    def count_hits(self):
+        """What upstream's faults did since it was started."""
+        told = self.archive.faults()
+        self.upstream.update(requests=told["requests"], handled=told["handled"])
+        self.upstream.update({fault["fault"]: fault["hits"] for fault in told["faults"]})
+
+    def gone(self):
+        """Whether the daemon ended at a fault point."""
+        return self.point and not self.daemon.running()
+
+
+def portion(number, options, binary):
+    """One portion, from empty directories to the verdict; what is to be told of it."""
+    seed = f"{options.seed}-{number}"
+    chance = random.Random(f"{seed}/kills")
+    began = time.monotonic()
+    with Workplace("crash") as place:
+        place.keep = True
+        archive = place.own(ArchiveServer(
+            binary, place.path, options.faults, chance.randrange(2**32))).start_and_wait()
+        daemon = place.own(Daemon(binary, place.path, archive.url)).start_and_wait()
+        journal = place.path / "journal.ndjson"
+        load = Load(daemon, journal, seed, MIX, options.portion, options.seconds, WAYS)
+        killer = Killer(daemon, archive, options, chance)
+        load.start()
+        try:
+            killer.during_load(load)
+        finally:
+            load.join()
+        loaded = time.monotonic()
+        drain = Drain(daemon, archive, load)
+        faults = Counter()
+        try:
+            killer.during_drain(drain)
+            status = wait_for(drain, options.drain_seconds, "the queue to drain", poll=0.2)
+        except Failure as failure:              # the judge says what is missing
+            print(f"FAULT {failure}")
+            faults["not drained"] += 1
+            status = wait_for(daemon.status, 10, "the status of the daemon")
+        killer.count_hits()
+        daemon.stop()                           # nothing is sent any more
+        verdict = place.path / "verdict.json"
+        trust = ["--trust-questions"] if options.kill_archive else []
+        run_check(journal, archive.record, status, place.path, "--json", verdict, *trust)
+        told = json.loads(verdict.read_text())
+        faults.update(told["faults"])
+        for words, count in load.refusals.items():
+            if words != "503":
+                faults[f"well-formed event refused: {words}"] += count
+        if load.left:
+            faults["the load did not end in time"] += 1
+        place.keep = bool(faults)
+        return {
+            "seed": options.seed, "portion": number, "events": options.portion,
+            "acknowledged": load.counts["acked"], "unanswered": load.counts["unacked"],
+            "kills": killer.count, "kills at fault points": killer.at_points,
+            "restarts with events in flight": killer.in_doubt, "delivered":
+            status["ledger"]["delivered"], **told["broken"], "faults": dict(faults),
+            "extra": {k: told["kinds"][k]["extra"] for k in EXTRA},
+            "possible": {k: status["possible_duplicates"].get(k, 0) for k in EXTRA},
+            "upstream": dict(killer.upstream),
+            "parents sent again": drain.healed, "load seconds": round(loaded - began, 1),
+            "seconds": round(time.monotonic() - began, 1)}
+
+
+def earlier(options):
+    """What a run with the same seed and portions has done already, by portion."""
+    if not options.results or not Path(options.results).exists():
+        return {}
+    rows = map(json.loads, Path(options.results).read_text().splitlines())
+    return {r["portion"]: r for r in rows
+            if (r["seed"], r["events"]) == (options.seed, options.portion)}
+
+
+def table(rows, options):
+    """The whole run in numbers; True when it holds."""
+    total = Counter()
+    for row in rows:
+        total.update({k: v for k, v in row.items() if isinstance(v, (int, float))})
+        for name in ("extra", "possible", "upstream", "faults"):
+            total.update({f"{name} {k}": v for k, v in row[name].items()})
+    print(f"\nseed {options.seed}, {len(rows)} portions of {options.portion} events, upstream: "
+          f"{options.faults or 'without faults'}")
+    for name in ("acknowledged", "unanswered", "delivered", "kills", "kills at fault points",
+                 "restarts with events in flight", *BROKEN, "other"):
+        print(f"{name:32}{total[name]:>10}")
+    for kind in EXTRA:
+        print(f"{kind + ' extra':32}{total['extra ' + kind]:>10}"
+              f"   counted by the daemon {total['possible ' + kind]}")
+    for name in sorted(n for n in total if n.startswith("upstream ")):
+        print(f"{name:32}{total[name]:>10}")
+    print(f"{'time of all portions, s':32}{total['seconds']:>10.0f}")
+    faults = {n.removeprefix("faults "): v for n, v in total.items() if n.startswith("faults ")}
+    for fault, count in faults.items():
+        print(f"FAULT {fault}: {count}")
+    idle = [f for f in options.faults.split(",") if f and not total[f"upstream {f}"]]
+    if idle:
+        print(f"FAULT these never happened, so the run proves less: {', '.join(idle)}")
+    return not faults and not idle
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--bin")
-    parser.add_argument("--kills", type=int, default=100)
+    parser.add_argument("--events", type=int, default=50_000, help="of all portions")
+    parser.add_argument("--kills", type=int, default=10, help="of all portions")
+    parser.add_argument("--portion", type=int, default=50_000, help="events of one")
     parser.add_argument("--seed", type=int, default=int(time.time()) % 100_000)
-    parser.add_argument("--events", type=int, default=1_000_000, help="at most")
-    parser.add_argument("--seconds", type=float, default=240, help="for all kills")
-    parser.add_argument("--drain-seconds", type=float, default=180)
-    parser.add_argument("--gap", type=float, default=0.6, help="longest life of the daemon, s")
+    parser.add_argument("--faults", default=FAULTS, help="of upstream; '' for none")
+    parser.add_argument("--fault-points", default="", help="of the daemon, with commas: in some "
+                        "of its lives it ends itself at LOOPSPOOL_FAULT_POINT")
+    parser.add_argument("--results", help="file of a line for each portion; goes on where it ends")
+    parser.add_argument("--seconds", type=float, default=600, help="for the load of a portion")
+    parser.add_argument("--drain-seconds", type=float, default=1800)
+    parser.add_argument("--parallel", type=int, default=4, help="portions at a time")
     parser.add_argument("--restart-archive", action="store_true", help="every 10th kill, SIGTERM")
     parser.add_argument("--kill-archive", action="store_true", help="every 10th kill, SIGKILL")
     parser.add_argument("--verbose", action="store_true")
     options = parser.parse_args()
-    binary = find_binary(options.bin)
-    began = time.monotonic()
-    with Workplace("crash") as place:
-        place.keep = True
-        archive = place.own(ArchiveServer(binary, place.path)).start_and_wait()
-        daemon = place.own(Daemon(binary, place.path, archive.url)).start_and_wait()
-        journal = place.path / "journal.ndjson"
-        load = Load(daemon, journal, options.seed, Mix(mixed_sizes=True), options.events,
-                    options.seconds + 30).start()
-        try:
-            kill_often(daemon, archive, options)
-        finally:
-            load.stop()
-        drain = Drain(daemon, archive, load)
-        try:
-            status = wait_for(drain, options.drain_seconds, "the queue to drain", poll=0.05)
-        except Failure as failure:              # the judge says what is missing
-            print(f"FAULT {failure}")
-            status = wait_for(daemon.status, 10, "the status of the daemon")
-        trust = ["--trust-questions"] if options.kill_archive else []
-        bad = run_check(journal, archive.record, status, place.path, *trust)
-        odd = {k: n for k, n in load.refusals.items() if k != "503"}
-        if odd:
-            print(f"FAULT well-formed events were refused: {odd}")
-        place.keep = bool(bad or odd)
-        book = status["ledger"]
-        print(f"seed {options.seed}, kills {options.kills}, acknowledged {load.counts['acked']}, "
-              f"unanswered {load.counts['unacked']}, delivered {book['delivered']}, "
-              f"parents sent again {drain.healed}, reconnections "
-              f"{load.summary()['reconnections']}, {time.monotonic() - began:.1f} s")
-        print("FAILED" if place.keep else "duplicates 0, lost 0")
-        return 1 if place.keep else 0
+    options.portion = min(options.portion, options.events)
+    portions = -(-options.events // options.portion)
+    options.kills_each = -(-options.kills // portions)
+    began, rows = time.monotonic(), earlier(options)
+    missing = [n for n in range(1, portions + 1) if n not in rows]
+    # A worker that is told to end clears its workplace away first.
+    with ProcessPoolExecutor(options.parallel, initializer=die_with_parent,
+                             initargs=(signal.SIGTERM,)) as pool:
+        runs = [pool.submit(portion, n, options, find_binary(options.bin)) for n in missing]
+        for run in as_completed(runs):
+            row = run.result()
+            rows[row["portion"]] = row
+            print(f"portion {row['portion']}: {json.dumps(row)}", flush=True)
+            if options.results:
+                with open(options.results, "a", encoding="utf-8") as file:
+                    file.write(json.dumps(row) + "\n")
+    good = table([rows[n] for n in range(1, portions + 1)], options)
+    print(f"{'this run, s':32}{time.monotonic() - began:>10.0f}")
+    print("duplicates 0, lost 0" if good else "FAILED")
+    return 0 if good else 1
 
 
 if __name__ == "__main__":

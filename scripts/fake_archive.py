@@ -1,5 +1,6 @@
 """The stand-in's archive, and the small HTTP server that both halves of the stand-in use."""
 import json
+import random
 import socket
 import threading
 import urllib.parse
@@ -22,7 +23,11 @@ class Handler(BaseHTTPRequestHandler):
 
     def handle_any(self):
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0)).decode()
-        status, value = self.server.app(self.command, self.path, body)
+        answer = self.server.app(self.command, self.path, body)
+        if answer is None:              # a fault that was asked for: no answer at all
+            self.close_connection = True
+            return
+        status, value = answer
         data = json.dumps(value).encode()
         self.send_response(status)
         self.send_header("Content-Type", "application/json")
@@ -62,6 +67,7 @@ class Archive:
     def __init__(self, record):
         self.logs, self.ids, self.count, self.lock = {}, set(), 0, threading.Lock()
         self.named = {}             # (kind, the caller's name) -> id
+        self.details = {}           # id of a log -> what every answer about it says
         if record.exists():
             for r in map(json.loads, open(record)):
                 self.answer(r["method"], r["path"], r["body"])
@@ -82,7 +88,7 @@ class Archive:
             query = urllib.parse.parse_qs(parts.query)
             known = self.logs.get(query["reference_id"][0]) if len(route) == 1 else \
                 route[1] if route[1] in self.ids else None
-            return (200, {"id": known}) if known else (404, {"detail": "unknown"})
+            return (200, self.details[known]) if known else (404, {"detail": "unknown"})
         if route == ["sessions"]:
             return 201, {"id": self.new("sesh_")}
         values = json.loads(body)
@@ -117,4 +123,35 @@ class Archive:
         if name := value.get("session_reference_id"):
             session = self.named.get(("sesh", name)) or self.new("sesh_")
             self.named["sesh", name] = session
-        return {"id": id, "project_id": project, "session_id": session}
+        self.details[id] = {"id": id, "project_id": project, "session_id": session}
+        return self.details[id]
+
+
+class Faults:
+    """In front of an archive: `status` and `reset` of what `archive serve --faults` knows, with a
+    share and with `after`."""
+
+    def __init__(self, archive, text, seed):
+        self.archive, self.random, self.lock = archive, random.Random(seed), threading.Lock()
+        self.requests = self.handled = 0
+        self.hits = {fault: 0 for fault in text.split(",") if fault}
+
+    def app(self, method, path, body):
+        with self.lock:
+            self.requests += 1
+            fault = next((f for f in self.hits if self.random.random() < self.share(f)), None)
+            is_handled = not fault or fault.endswith(":after")
+            self.handled += is_handled
+            if fault:
+                self.hits[fault] += 1
+        answer = self.archive.app(method, path, body) if is_handled else None
+        if fault and fault.startswith("status="):
+            return int(fault[7:10]), {"detail": "a fault that was asked for"}
+        return None if fault else answer
+
+    def share(self, fault):
+        return float(next((p[:-1] for p in fault.split(":") if p.endswith("%")), 100)) / 100
+
+    def control(self, *_):
+        return 200, {"requests": self.requests, "handled": self.handled,
+                     "faults": [{"fault": f, "hits": n} for f, n in self.hits.items()]}

@@ -4,7 +4,8 @@
 It speaks the same command line and sockets, slowly and plainly. FAKE_FAULT plants a fault that the
 harnesses must find: "resend" (does not ask after a lost answer), "forget" (acknowledges before the
 commit), "hasty" (does not wait for causes), "reencode" (parses and prints the JSON), "eager" (swaps
-ids in the user's own text), "shuffle" (keeps no order among the effects on a log).
+ids in the user's own text), "shuffle" (keeps no order among the effects on a log), "uncounted"
+(sends again without counting it).
 """
 import argparse
 import hashlib
@@ -13,10 +14,8 @@ import json
 import os
 import re
 import signal
-import socket
 import socketserver
 import sqlite3
-import sys
 import threading
 import time
 import urllib.parse
@@ -24,13 +23,15 @@ from http.server import ThreadingHTTPServer
 from pathlib import Path
 
 from evidence import elements
-from fake_archive import NOW, Archive, Handler, TCPHandler, UnixServer, serve
+from fake_archive import NOW, Archive, Faults, Handler, TCPHandler, UnixServer, serve
+from fake_client import ask, feedback, log, send
 
 KINDS = {"logs": "log", "feedback": "feedback", "sessions": "session", "log": "evaluation_log",
          "result": "evaluation_result"}
 LOGS = ("log", "evaluation_log")
 SWAPPED = ("parent_id", "session_id", "project_id", "data_id", "log_id")
 FAULT = os.environ.get("FAKE_FAULT", "")
+POINT = os.environ.get("LOOPSPOOL_FAULT_POINT", "")     # "committed": dies after its 30th commit
 
 
 class Daemon:
@@ -38,6 +39,7 @@ class Daemon:
 
     def __init__(self, state, upstream):
         self.lock = threading.RLock()
+        self.commits = 0
         self.db = sqlite3.connect(state / "spool.db", check_same_thread=False, isolation_level=None)
         self.db.executescript("""
             PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;
@@ -82,6 +84,9 @@ class Daemon:
             answers = [self.insert(*item) for item in items]
             self.count("accepted", len(items))
             self.db.execute("COMMIT")
+            self.commits += 1
+            if POINT == "committed" and self.commits == 30:
+                os.kill(os.getpid(), signal.SIGKILL)
         return answers
 
     def insert(self, kind, text, path):
@@ -244,14 +249,16 @@ class Daemon:
     def resolve(self, flying):
         """After a restart or a lost answer: ask for logs, send the rest again."""
         for row in flying:
-            if row[1] in LOGS:
+            if row[1] in LOGS and FAULT != "resend":
                 status, answer = self.request("PATCH", "/logs?reference_id="
                                               + urllib.parse.quote(row[2], safe=""), "{}")
                 if status == 200:
                     self.delivered([row], [answer])
                     continue
+                if status != 404:
+                    raise OSError("no answer to the question")
             with self.lock:
-                if row[1] not in (*LOGS, "update"):
+                if row[1] not in (*LOGS, "update") and FAULT != "uncounted":
                     self.count("possible " + row[1], 1)
                 self.db.execute("UPDATE event SET flying=0 WHERE seq=?", (row[0],))
         return True
@@ -344,39 +351,11 @@ def run(options):
 def archive(options):
     store = Archive(Path(options.record))
     host, _, port = options.listen.rpartition(":")
-    serve(ThreadingHTTPServer((host, int(port)), TCPHandler), store.app)
+    faults = Faults(store, options.faults or "", options.fault_seed)
+    if options.fault_control:
+        serve(UnixServer(options.fault_control, Handler), faults.control)
+    serve(ThreadingHTTPServer((host, int(port)), TCPHandler), faults.app)
     wait_for_signal()
-
-
-def ask(options, method, path, body=""):
-    connection = http.client.HTTPConnection("localhost")
-    connection.sock = socket.socket(socket.AF_UNIX)
-    connection.sock.connect(os.path.join(options.runtime_dir, "api.sock"))
-    connection.request(method, path, body.encode())
-    return connection.getresponse().read().decode()
-
-
-def log(options):
-    value = {"project": options.project, "output": options.output}
-    print(ask(options, "POST", "/logs", json.dumps(value, separators=(",", ":"))))
-
-
-def feedback(options):
-    value = {"type": options.type, "value": options.value, "data_id": options.data_id}
-    print(ask(options, "POST", "/feedback",
-              json.dumps(value, separators=(",", ":"))))
-
-
-def send(options):
-    file = sys.stdin.buffer if options.file == "-" else open(options.file, "rb")
-    with socket.socket(socket.AF_UNIX) as s:
-        s.connect(os.path.join(options.runtime_dir, "events.sock"))
-        data = file.read()
-        s.sendall(b'{"acks":true}\n' + data)
-        s.shutdown(socket.SHUT_WR)
-        while answer := s.recv(65536):
-            last = json.loads(answer.decode().split("\n")[-2])
-        sys.exit(0 if last["acked"] == data.count(b"\n") else 1)
 
 
 def main():
@@ -391,7 +370,8 @@ def main():
         sub.set_defaults(act=act)
 
     command("run", run, "--upstream", "--state-dir", "--runtime-dir", "--listen")
-    command("archive", archive, "serve", "--listen", "--state-dir", "--record")
+    command("archive", archive, "serve", "--listen", "--state-dir", "--record",
+            "--faults", "--fault-seed", "--fault-control")
     command("status", lambda o: print(ask(o, "GET", "/status")), "--runtime-dir")
     commands.choices["status"].add_argument("--json", action="store_true")
     command("log", log, "--runtime-dir", "--project", "--output")

@@ -56,6 +56,10 @@ class Load:
     def going(self):
         return not self.stopped.is_set() and time.monotonic() < self.deadline
 
+    def busy(self):
+        """Whether a worker still has something to send, or to hear."""
+        return any(worker.is_alive() for worker in self.workers)
+
     def stop(self):
         self.stopped.set()
         self.join()

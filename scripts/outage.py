@@ -4,6 +4,8 @@
 The requests are written beforehand, so that accepting is as fast as the door takes them: arrays of
 100 over TCP and over the Unix socket, and NDJSON with acks. A share are children by reference, of
 parents in earlier, in the same, and in later requests.
+
+Then --dead-seconds of an outage in real time (downtime.py): tries, memory, recovery.
 """
 import argparse
 import json
@@ -12,6 +14,7 @@ import threading
 import time
 from dataclasses import dataclass
 
+import downtime
 from author import DEPTH_MAX, Author, Mix
 from spooltools import (ArchiveServer, Daemon, Failure, Workplace, find_binary, harness_main,
                         run_check, wait_for)
@@ -182,16 +185,8 @@ def megabytes(sizes):
     return " + ".join(f"{size / 2**20:.1f}" for size in sizes) + " MB (spool.db + WAL)"
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--bin")
-    parser.add_argument("--events", type=int, default=200_000)
-    parser.add_argument("--size", type=int, default=1024)
-    parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--seconds", type=float, default=300,
-                        help="for accepting, and for draining")
-    options = parser.parse_args()
-    binary = find_binary(options.bin)
+def backlog(binary, options):
+    """Many events, accepted while nobody listens at upstream's address, then drained."""
     with Workplace("outage") as place:
         place.keep = True
         print(f"writing {options.events} events of {options.size} bytes (seed {options.seed})",
@@ -233,6 +228,41 @@ def main():
         bad = run_check(journal, archive.record, status, place.path)
         place.keep = bool(bad)
         return bad
+
+
+def real_time(binary, options):
+    """An outage in real time, with an app that goes on logging."""
+    with Workplace("downtime") as place:
+        place.keep = True
+        archive = place.own(ArchiveServer(binary, place.path))
+        daemon = place.own(Daemon(binary, place.path, archive.url))
+        journal = place.path / "journal.ndjson"
+        status, faults = downtime.outage(daemon, archive, journal, options.dead_seconds,
+                                         options.rate, options.seed)
+        bad = run_check(journal, archive.record, status, place.path)
+        for fault in faults:
+            print(f"FAULT {fault}")
+        place.keep = bool(bad or faults)
+        return bad or bool(faults)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--bin")
+    parser.add_argument("--events", type=int, default=200_000)
+    parser.add_argument("--size", type=int, default=1024)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--seconds", type=float, default=300,
+                        help="for accepting, and for draining")
+    parser.add_argument("--dead-seconds", type=float, default=60,
+                        help="of the outage in real time; 0: none")
+    parser.add_argument("--rate", type=int, default=200, help="events/s during that one")
+    options = parser.parse_args()
+    binary = find_binary(options.bin)
+    bad = backlog(binary, options)
+    if options.dead_seconds:
+        bad = real_time(binary, options) or bad
+    return int(bool(bad))
 
 
 if __name__ == "__main__":

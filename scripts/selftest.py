@@ -10,8 +10,8 @@ from pathlib import Path
 
 SCRIPTS = Path(__file__).resolve().parent
 FAKE = str(SCRIPTS / "fake_loopspool.py")
-CRASH = ["crash.py", "--kills", "6", "--seed", "2", "--events", "2000", "--gap", "0.8",
-         "--drain-seconds", "8"]
+CRASH = ["crash.py", "--kills", "6", "--seed", "2", "--events", "1200", "--faults",
+         "status=500:3%,reset:6%:after", "--drain-seconds", "8"]
 DRILL = ["drill.py", "--events", "1500"]
 # Name, command, planted fault, words that the output must have.
 CASES = [
@@ -19,6 +19,15 @@ CASES = [
     ("crash: honest", [*CRASH[:-1], "60"], "", "duplicates 0, lost 0"),
     ("crash: archive restarted too",
      [*CRASH[:2], "12", *CRASH[3:-1], "60", "--restart-archive"], "", "duplicates 0, lost 0"),
+    ("crash: dies at a fault point, too", [*CRASH[:-1], "60", "--fault-points", "committed"], "",
+     "duplicates 0, lost 0"),
+    ("crash: two portions at a time", [*CRASH[:-1], "60", "--portion", "600"], "",
+     "duplicates 0, lost 0"),
+    ("crash: faults that never happen",
+     [*CRASH[:-3], "status=418:0.0001%", "--drain-seconds", "60"], "none", "never happened"),
+    ("crash: sends feedback again and does not count it",
+     [*CRASH[:-3], "reset:25%:after", "--drain-seconds", "60"], "uncounted",
+     "extra beyond possible_duplicates"),
     ("crash: sends again without asking", CRASH, "resend", "log applied twice"),
     ("crash: acknowledges before the commit", CRASH, "forget", "acknowledged log missing"),
     ("crash: re-encodes the JSON", CRASH, "reencode", "payload changed"),
@@ -26,7 +35,7 @@ CASES = [
     ("drill: honest", ["drill.py", "--events", "3000"], "", "VERDICT: good"),
     ("drill: swaps ids in the user's text", DRILL, "eager", "payload changed"),
     ("drill: no order among effects", DRILL, "shuffle", "effects of one log out of order"),
-    ("outage", ["outage.py", "--events", "3000"], "", "VERDICT: good"),
+    ("outage", ["outage.py", "--events", "3000", "--dead-seconds", "0"], "", "VERDICT: good"),
     ("demo", ["demo.py"], "", "\nOK: 248 acknowledged, 248 delivered"),
     ("demo: re-encodes the JSON", ["demo.py"], "reencode", "payload changed"),
 ]

@@ -39,6 +39,11 @@ def find_binary(given=None):
     return str(max(found, key=lambda b: b.stat().st_mtime))
 
 
+def die_with_parent(number=signal.SIGKILL):
+    """In a child: the signal it gets when its parent is gone, however that ended (prctl(2))."""
+    LIBC.prctl(PR_SET_PDEATHSIG, number)
+
+
 def free_port():
     with socket.socket() as s:
         s.bind(("127.0.0.1", 0))
@@ -83,12 +88,11 @@ class Program:
         self.log_path = Path(directory, f"{name}.log")
         self.process = None
 
-    def start(self):
-        def die_with_parent():
-            LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    def start(self, **more):
+        """Starts it; `more` are environment variables of this start alone."""
         with open(self.log_path, "ab") as log:
             self.process = subprocess.Popen(self.arguments, stdin=subprocess.DEVNULL, stdout=log,
-                                            stderr=log, env=self.environment,
+                                            stderr=log, env={**self.environment, **more},
                                             preexec_fn=die_with_parent)
         return self
 
@@ -222,16 +226,31 @@ class Daemon(Program):
 
 
 class ArchiveServer(Program):
-    """`loopspool archive serve --record` on a port of its own."""
+    """`loopspool archive serve --record` on a port of its own; with `faults`, misbehaving so."""
 
-    def __init__(self, binary, directory):
+    def __init__(self, binary, directory, faults=None, fault_seed=0):
         self.port = free_port()
         self.record = Path(directory, "record.ndjson")
         self.state = Path(directory, "archive")
         self.state.mkdir(mode=0o700, exist_ok=True)
-        super().__init__("archive", [binary, "archive", "serve", "--listen",
-                                     f"127.0.0.1:{self.port}", "--state-dir", self.state,
-                                     "--record", self.record], directory)
+        self.control = Path(directory, "faults.sock")
+        arguments = [binary, "archive", "serve", "--listen", f"127.0.0.1:{self.port}",
+                     "--state-dir", self.state, "--record", self.record]
+        if faults is not None:
+            arguments += ["--faults", faults, "--fault-seed", fault_seed,
+                          "--fault-control", self.control]
+        super().__init__("archive", arguments, directory)
+
+    def faults(self, text=None):
+        """Sets the faults, if a text is given; what they did, as `GET /faults` says."""
+        connection = UnixHTTP(self.control, 10)
+        connection.request("GET" if text is None else "POST", "/faults", text)
+        response = connection.getresponse()
+        answer = response.read()
+        connection.close()
+        if response.status != 200:
+            raise Failure(f"the faults were refused: {answer.decode()}")
+        return json.loads(answer)
 
     @property
     def url(self):

@@ -42,7 +42,8 @@ import Synchronization
 /// - `DELETE /logs` removes all logs that it names, with their feedback and results, or none: an id
 ///   that is not here is 404, and named. A session goes with its last log. Children stay, without
 ///   their parent. Sessions that nobody has logged to are forgotten, the oldest first, when there
-///   are more than about 100,000; projects never are.
+///   are more than about 100,000. Projects without logs go when the archive is full and they are
+///   older than its oldest log.
 /// - `first_inputs` and `last_output` of a session are those of the log that came first and last.
 /// - `POST /projects` with the name of another project is 422.
 /// - What only the hosted service could do is 501 and says so; other methods are 405.

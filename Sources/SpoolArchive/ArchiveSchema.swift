@@ -12,6 +12,12 @@ enum ArchiveSchema {
     /// "LSar": marks the file as an archive (sqlite.org/pragma.html, application_id).
     static let applicationID: Int32 = 0x4C53_6172
 
+    /// What a project takes besides its name, about.
+    static let projectOverheadBytes: Int64 = 200
+    /// What a project counts towards the archive's bound: its name stands in its row and in an
+    /// index.
+    static let projectBytes = "(\(projectOverheadBytes) + 2 * length(CAST(name AS BLOB)))"
+
     /// All steps in order, never edited once released.
     static let migrations = [
         Migration(
@@ -144,6 +150,14 @@ enum ArchiveSchema {
                         (SELECT max(received_at) FROM log WHERE log.project = project.number), 0));
                 -- No list reads it any more.
                 DROP INDEX log_by_project;
+                """),
+        Migration(
+            version: 3,
+            sql: """
+                -- Projects count towards the bound, and those without logs go with the oldest.
+                UPDATE instance SET bytes = bytes + (SELECT coalesce(
+                    sum(200 + 2 * length(CAST(name AS BLOB))), 0) FROM project);
+                CREATE INDEX project_unused ON project (updated_at, number) WHERE logs = 0;
                 """),
     ]
 }

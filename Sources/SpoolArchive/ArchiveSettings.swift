@@ -5,8 +5,9 @@ public struct ArchiveSettings: Sendable {
     /// Bytes of one request body: what the door takes, and room for the stamps and the array that
     /// the daemon puts around it. An event that was accepted must not be too large to arrive.
     public var bodyBytesMax = Limits.bodyBytesMax + (64 << 10)
-    /// Bytes of logs, feedback and results together, with an overhead for each. Beyond it the
-    /// oldest logs go, at most 500 a transaction more than it adds, and are counted.
+    /// Bytes of logs, feedback, results and names of projects together, with an overhead for each.
+    /// Beyond it the oldest logs go, at most 500 a transaction more than it adds, and are counted;
+    /// and with them projects that hold none.
     public var storedBytesMax: Int64 = 10 << 30
     /// Free disk below which nothing is stored: above the spool's own limit, so that events wait in
     /// the spool while it still has room for new ones.

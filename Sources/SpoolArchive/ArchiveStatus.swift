@@ -4,7 +4,7 @@ public struct ArchiveStatus: Sendable, Equatable {
     public let instanceID: String
     /// Logs stored now.
     public internal(set) var logs: Int64
-    /// Their bytes with feedback, results and overhead: what ``ArchiveSettings/storedBytesMax``
+    /// Their bytes with feedback, results, projects and overhead: what ``ArchiveSettings/storedBytesMax``
     /// bounds.
     public internal(set) var bytes: Int64
     /// Logs removed since the file was made, oldest first, to stay within that bound.

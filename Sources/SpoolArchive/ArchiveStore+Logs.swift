@@ -197,6 +197,8 @@ extension ArchiveStore {
         insert.bind(2, name)
         insert.bind(3, now.milliseconds)
         try insert.run()
+        countProject(
+            bytes: ArchiveSchema.projectOverheadBytes + 2 * Int64(name.utf8.count))
         return Named(number: lastNumber, id: id)
     }
 

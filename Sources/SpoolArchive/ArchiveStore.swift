@@ -12,14 +12,17 @@ final class ArchiveStore: ArchiveDatabase, GroupState {
     /// Where ids come from.
     var random: any RandomNumberGenerator
 
-    private let storedBytesMax: Int64
+    /// Bytes beyond which the oldest goes.
+    let storedBytesMax: Int64
     private let publish: @Sendable (ArchiveStatus) -> Void
     /// What the file says.
     private var committed: ArchiveStatus
-    /// The newest log when the transaction began; nothing newer is trimmed in it.
-    private var newestBefore: Int64 = 0
+    /// The newest log and project when the transaction began; nothing newer is trimmed in it.
+    private(set) var newestBefore: (log: Int64, project: Int64) = (0, 0)
     /// Logs that the transaction added.
     private var added: Int64 = 0
+    /// Whether pages were given back that the file itself may still have.
+    var hasShrunk = false
 
     /// Opens the file, or makes it, and brings it up to date.
     ///
@@ -62,13 +65,16 @@ final class ArchiveStore: ArchiveDatabase, GroupState {
 
     func begin() throws {
         try connection.execute("BEGIN IMMEDIATE")
-        newestBefore = try connection.integer("SELECT max(number) FROM log") ?? 0
+        newestBefore = (
+            try connection.integer("SELECT max(number) FROM log") ?? 0,
+            try connection.integer("SELECT max(number) FROM project") ?? 0
+        )
         added = 0
     }
 
     func commit() throws {
         // As much goes as came, and some more, so that under load the bound holds too.
-        try trim(logsMax: added + Self.trimStepLogs)
+        try trim(atMost: added + Self.trimStep)
         if status != committed {
             let save = try prepared("UPDATE instance SET logs = ?, bytes = ?, trimmed = ?")
             save.bind(1, status.logs)
@@ -82,42 +88,8 @@ final class ArchiveStore: ArchiveDatabase, GroupState {
         publish(status)
     }
 
-    func upkeep() throws -> Bool {
-        guard status.bytes > storedBytesMax, status.logs > 1 else { return false }
-        try begin()
-        try commit()
-        return status.bytes > storedBytesMax && status.logs > 1
-    }
-
     func rest() {
         // Nothing here waits for the end of a group.
-    }
-
-    // MARK: Trimming
-
-    /// Logs that one transaction removes beyond those it added, so that no commit stalls the door.
-    private static let trimStepLogs: Int64 = 500
-
-    /// Removes the oldest logs, with their feedback and results, while there is too much.
-    private func trim(logsMax: Int64) throws {
-        guard status.bytes > storedBytesMax else { return }
-        for number in try oldest(logsMax: logsMax) {
-            guard status.bytes > storedBytesMax else { return }
-            try remove(number)
-            status.trimmed += 1
-        }
-    }
-
-    private func oldest(logsMax: Int64) throws -> [Int64] {
-        // The newest log of all stays, however large: an archive of one log beats an empty one.
-        let query = try prepared(
-            "SELECT number FROM log WHERE number <= ? AND number < (SELECT max(number) FROM log) "
-                + "ORDER BY number LIMIT ?")
-        query.bind(1, newestBefore)
-        query.bind(2, logsMax)
-        var numbers: [Int64] = []
-        while try query.step() { numbers.append(query.integer(0)) }
-        return numbers
     }
 
     // MARK: Statements
@@ -143,6 +115,11 @@ final class ArchiveStore: ArchiveDatabase, GroupState {
     func countRemoved(bytes: Int64) {
         status.logs -= 1
         status.bytes -= bytes
+    }
+
+    /// Adds a project's bytes to the whole, or takes them from it.
+    func countProject(bytes: Int64) {
+        status.bytes += bytes
     }
 
     /// Adds bytes to a log's account and to the whole.

@@ -25,14 +25,7 @@ public final class ArchiveServer: Sendable {
         directory: String, record: String?, on address: ListenAddress,
         group: any EventLoopGroup, logger: Logger
     ) async throws -> ArchiveServer {
-        try Process.makeDirectory(directory)
-        var settings = ArchiveSettings()
-        settings.recordPath = record
-        let archive = try Archive.open(
-            directory: directory, settings: settings, now: Process.now,
-            report: { error in
-                logger.error("the archive's disk refused", metadata: ["error": "\(error)"])
-            })
+        let archive = try open(directory: directory, record: record, logger: logger)
         do {
             let listener = try await HTTPListener.start(
                 archive.application, on: address, group: group,
@@ -43,6 +36,18 @@ public final class ArchiveServer: Sendable {
             await archive.close()
             throw error
         }
+    }
+
+    /// Opens the archive in `directory`, which is made when it is missing.
+    static func open(directory: String, record: String?, logger: Logger) throws -> Archive {
+        try Process.makeDirectory(directory)
+        var settings = ArchiveSettings()
+        settings.recordPath = record
+        return try Archive.open(
+            directory: directory, settings: settings, now: Process.now,
+            report: { error in
+                logger.error("the archive's disk refused", metadata: ["error": "\(error)"])
+            })
     }
 
     /// Answers what is under way, then closes the file.

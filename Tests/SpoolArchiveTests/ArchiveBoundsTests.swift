@@ -50,7 +50,7 @@ struct ArchiveBoundsTests {
             #expect(try file.integer("SELECT count(*) FROM \(table)") == 0)
         }
         let status = archive.archive.status
-        #expect(try file.integer("SELECT sum(bytes) FROM log") == status.bytes)
+        #expect(try file.storedBytes == status.bytes)
         #expect(try file.integer("SELECT count(*) FROM log") == status.logs)
         #expect(try file.integer("SELECT sum(logs) FROM project") == status.logs)
         await archive.remove()
@@ -95,6 +95,89 @@ struct ArchiveBoundsTests {
         let status = second.archive.status
         #expect(status.logs + status.trimmed == 1500)
         await second.remove()
+    }
+
+    @Test func `names of projects count, and empty projects go with the oldest`() async throws {
+        let archive = try ArchiveFixture { $0.storedBytesMax = 20_000 }
+        func project(_ index: Int) async throws -> String {
+            let name = "\(index)" + String(repeating: "n", count: 1000)
+            let answer = try await archive.ask(
+                "POST", "/projects", #"{"name":"\#(name)"}"#, status: 201)
+            return try #require(answer["id"]?.stringValue)
+        }
+        let old = try await project(0)
+        #expect(archive.archive.status.bytes > 2000)
+        let log = try await archive.log(Self.log(0))
+        let young = try await project(1)
+        for index in 1..<12 { _ = try await archive.log(Self.log(index)) }
+        // The old project was older than every log, the young one is younger than the second.
+        try await archive.ask("GET", "/projects/\(old)", status: 404)
+        try await archive.ask("GET", "/logs/\(log)")
+        try await archive.ask("GET", "/projects/\(young)")
+        for index in 12..<40 { _ = try await archive.log(Self.log(index)) }
+        try await archive.ask("GET", "/projects/\(young)", status: 404)
+        // With projects alone the bound holds, too; the newest log stays.
+        var newest = young
+        for index in 40..<80 { newest = try await project(index) }
+        try await archive.ask("GET", "/projects/\(newest)")
+        #expect(archive.archive.status.bytes <= 20_000)
+        #expect(archive.archive.status.logs == 1)
+        let file = try Connection(path: archive.directory + "/archive.db", access: .query)
+        #expect(try file.storedBytes == archive.archive.status.bytes)
+        #expect(try file.text("PRAGMA foreign_key_check") == nil)
+        await archive.remove()
+    }
+
+    @Test func `a project whose last log was trimmed goes, too`() async throws {
+        let archive = try ArchiveFixture { $0.storedBytesMax = 20_000 }
+        let id = try await archive.log(#"{"project":"short"}"#)
+        let project = try await archive.project(ofLog: id)
+        for index in 0..<40 { _ = try await archive.log(Self.log(index)) }
+        try await archive.ask("GET", "/projects/\(project)", status: 404)
+        #expect(try await archive.ask("GET", "/projects")["total"]?.intValue == 2)
+        await archive.remove()
+    }
+
+    @Test(
+        "the file shrinks after much has gone, in steps, while it is in use",
+        arguments: ["delete", "trim"])
+    func shrinking(way: String) async throws {
+        let first = try ArchiveFixture()
+        let output = String(repeating: "x", count: 20_000)
+        let ids = try await Self.ids(
+            first.ask(
+                "POST", "/logs",
+                "["
+                    + (0..<1000).map {
+                        #"{"project":"p","reference_id":"r\#($0)","output":"\#(output)"}"#
+                    }
+                    .joined(separator: ",") + "]"))
+        await first.close()
+        let full = try first.fileSize()
+        #expect(full > 20_000_000)
+        let second = try ArchiveFixture(in: first.directory) {
+            if way == "trim" { $0.storedBytesMax = 100_000 }
+        }
+        if way == "delete" {
+            for part in 0..<10 {
+                let query = ids[(part * 99)..<(part * 99 + 99)].map { "id=\($0)" }
+                let target = "/logs?" + query.joined(separator: "&")
+                #expect(await second.send("DELETE", target, "").status == 204)
+            }
+        }
+        // Each request is a group, after which a step is made.
+        for _ in 0..<2000 where try second.fileSize() > full / 2 {
+            try await second.ask("PATCH", "/logs?reference_id=r999", "{}")
+        }
+        #expect(try second.fileSize() <= full / 2)
+        await second.close()
+        let file = try Connection(path: second.directory + "/archive.db", access: .query)
+        #expect(try file.text("PRAGMA integrity_check") == "ok")
+        await second.remove()
+    }
+
+    private static func ids(_ answer: JSONValue) throws -> [String] {
+        try #require(answer.elements).map { try #require($0["id"]?.stringValue) }
     }
 
     @Test func `on a full disk nothing is stored, and questions are answered`() async throws {

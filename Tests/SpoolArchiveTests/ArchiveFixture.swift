@@ -2,6 +2,7 @@ import Foundation
 import NIOCore
 import NIOHTTP1
 import SpoolCore
+import SpoolSQLite
 import SpoolServer
 import Synchronization
 import Testing
@@ -46,6 +47,12 @@ final class ArchiveFixture: Sendable {
     func remove() async {
         await archive.close()
         try? FileManager.default.removeItem(atPath: directory)
+    }
+
+    /// Bytes of the database, without its log.
+    func fileSize() throws -> Int {
+        let path = directory + "/archive.db"
+        return try FileManager.default.attributesOfItem(atPath: path)[.size] as? Int ?? 0
     }
 
     /// All bytes on disk, of the database and its log.
@@ -125,6 +132,17 @@ extension HTTPApplication {
             body: ByteBuffer(bytes: body), peer: .tcp)
         return await withCheckedContinuation { continuation in
             answer(request) { continuation.resume(returning: $0) }
+        }
+    }
+}
+
+extension Connection {
+    /// What an archive's status must say of its bytes, counted anew.
+    var storedBytes: Int64? {
+        get throws {
+            try integer(
+                "SELECT (SELECT coalesce(sum(bytes), 0) FROM log) + "
+                    + "(SELECT coalesce(sum(\(ArchiveSchema.projectBytes)), 0) FROM project)")
         }
     }
 }

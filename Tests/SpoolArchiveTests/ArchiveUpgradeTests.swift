@@ -63,6 +63,8 @@ struct ArchiveUpgradeTests {
         let archive = try ArchiveFixture(in: try Self.versionOne(logs: 12))
         #expect(archive.archive.status.logs == 12)
         #expect(archive.archive.status.trimmed == 7)
+        let names = 3 * (ArchiveSchema.projectOverheadBytes + 2)
+        #expect(archive.archive.status.bytes == 12 * 500 + names, "names of projects count now")
         #expect(archive.archive.status.instanceID == "arch_000000000000000000000")
         let log = try await archive.ask("GET", "/logs/data_0")
         #expect(log["feedback"]?[0]?["value"] == .number("1"))
