@@ -1,12 +1,14 @@
 # loopspool. `make` alone prints this list.
 SWIFT_RELEASE = swift build -c release --static-swift-stdlib --scratch-path .build-release
 BINARY = .build-release/release/loopspool
-SOURCES = Package.swift Sources Tests
+SOURCES = Package.swift Sources Tests Fuzz/Package.swift Fuzz/Targets Fuzz/Sources/FuzzKit \
+	scripts/sanitize
 # Debug builds: warnings of our own targets are errors, and an import that Package.swift does not
 # declare is one too.
 SWIFT_CHECKED = --explicit-target-dependency-import-check error
 
-.PHONY: help run demo test check lint format build release deps sdk drill crash outage bench clean
+.PHONY: help run demo test check lint format build release deps sdk drill crash crash-million poison outage sim \
+	powercut fuzz test-tsan test-asan bench clean
 
 help:  ## Print this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "  make %-10s %s\n", $$1, $$2 }'
@@ -37,8 +39,15 @@ release: deps  ## Build the binary that ships
 deps:
 	@scripts/deps.sh
 
-crash: release  ## Kill the daemon at 100 random moments under load; no log lost, none twice
-	python3 scripts/crash.py --bin $(BINARY) --kills 100 --seed 1
+crash: release  ## Kill the daemon 40 times under load, upstream failing; judged from outside
+	python3 scripts/crash.py --bin $(BINARY) --events 16000 --kills 40 --portion 4000 --seed 1
+
+crash-million: release  ## The same with a million events; goes on where it was broken off
+	python3 scripts/crash.py --bin $(BINARY) --events 1040000 --kills 208 --portion 40000 --parallel 8 \
+	    --seed 1 --results .build-release/crash.ndjson
+
+poison: release  ## Events that upstream refuses do not slow the others down
+	python3 scripts/poison.py --bin $(BINARY)
 
 drill: release  ## 10,000 events of every kind into an outage, the daemon killed twice, then judged
 	python3 scripts/drill.py --bin $(BINARY)
@@ -49,8 +58,24 @@ outage: release  ## Accept 200,000 events while upstream is down, then drain the
 sdk: release  ## Run the official Python SDK against the daemon (needs PyPI)
 	scripts/sdk_check.sh --bin $(BINARY)
 
+sim: deps  ## Random histories of queue and sender on virtual time: SEEDS=1000, SIM_FIRST=1, or SIM_SEED=7
+	SWIFT_DETERMINISTIC_HASHING=1 SEEDS=$(or $(SEEDS),1000) swift test $(SWIFT_CHECKED) \
+	    --filter 'SimulationTests.SimulationTests/histories'
+
+powercut: deps  ## Cut the power of a disk under the queue: CUTS=5000
+	CUTS=$(or $(CUTS),5000) swift test $(SWIFT_CHECKED) --filter PowerCutTests
+
+fuzz: deps  ## Look for input that breaks a promise: TARGET=scanner, SECONDS=60; no TARGET: all
+	scripts/fuzz.sh $(or $(TARGET),all) $(or $(SECONDS),60)
+
+test-tsan: deps  ## The suite under ThreadSanitizer, in .build-tsan
+	scripts/sanitize.sh thread
+
+test-asan: deps  ## The suite under AddressSanitizer and its leak check, in .build-asan
+	scripts/sanitize.sh address
+
 bench: release  ## Measure throughput, latency, CPU and memory beside their targets
 	python3 scripts/bench.py --bin $(BINARY)
 
 clean:  ## Remove what was built
-	rm -rf .build .build-release .build-bench .venv
+	rm -rf .build .build-release .build-bench .build-fuzz .build-tsan .build-asan .venv

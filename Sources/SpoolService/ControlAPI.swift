@@ -1,3 +1,4 @@
+internal import NIOCore
 internal import NIOHTTP1
 internal import SpoolCore
 internal import SpoolQueue
@@ -19,35 +20,26 @@ struct ControlAPI: HTTPApplication {
         guard head.method == method else {
             return .answer(.detail(status: 405, "\(head.uri) is asked for with \(method)."))
         }
-        return .read(bytesMax: 0)
+        return .read(bytesMax: method == .POST ? Self.bodyBytesMax : 0)
     }
 
-    private static let methods: [String: HTTPMethod] = ["/status": .GET, "/dead/replay": .POST]
+    private static let methods: [String: HTTPMethod] = [
+        "/status": .GET, "/dead/list": .POST, "/dead/show": .POST, "/dead/replay": .POST,
+        "/dead/discard": .POST, "/dead/resume": .POST,
+    ]
+
+    /// Room for a filter of ten thousand ids.
+    private static let bodyBytesMax = 1 << 20
 
     func answer(_ request: HTTPRequest, _ reply: @escaping @Sendable (HTTPAnswer) -> Void) {
-        request.path == "/status" ? status(reply) : replayDead(reply)
-    }
-
-    private func replayDead(_ reply: @escaping @Sendable (HTTPAnswer) -> Void) {
-        queue.replayDead { count in
-            guard let count else {
-                return reply(
-                    .detail(
-                        status: 503,
-                        "The spool's disk refused; what was not revived is still dead. Ask again."))
-            }
-            var writer = JSONWriter()
-            writer.beginObject()
-            writer.key("replayed")
-            writer.int(count)
-            writer.endObject()
-            reply(HTTPAnswer(status: 200, body: writer.bytes))
-        }
+        if request.path == "/status" { return status(reply) }
+        answerDead(request.path, Array(request.body.readableBytesView), reply)
     }
 
     private func status(_ reply: @escaping @Sendable (HTTPAnswer) -> Void) {
-        let (sender, settings, listening) = (sender, settings, listening)
-        queue.report { report in
+        let (settings, listening) = (settings, listening)
+        let snapshot = sender.snapshot
+        queue.report(about: snapshot.parkedLanes) { report in
             guard let report else {
                 return reply(
                     .detail(
@@ -56,7 +48,7 @@ struct ControlAPI: HTTPApplication {
                     ))
             }
             let status = StatusReport(
-                queue: report, sender: sender.snapshot, settings: settings, listening: listening,
+                queue: report, sender: snapshot, settings: settings, listening: listening,
                 now: Process.now())
             reply(HTTPAnswer(status: 200, body: status.json))
         }

@@ -24,6 +24,7 @@ public final class Daemon: Sendable {
     private let settings: DaemonSettings
     private let parts: Parts
     private let logger: Logger
+    private let notifier: SystemdNotifier?
 
     /// The bound addresses.
     public struct Listening: Sendable {
@@ -39,22 +40,32 @@ public final class Daemon: Sendable {
         public let archive: ListenAddress?
     }
 
-    /// Opens the spool and starts to listen.
+    /// Opens the spool and starts to listen; then tells the service manager that it is ready.
     ///
     /// - Throws: what the part that failed says, each with what to do: a directory, a database, an address
     ///   in use. Parts that had started are stopped again.
-    public static func start(_ settings: DaemonSettings, logger: Logger) async throws -> Daemon {
+    public static func start(
+        _ settings: DaemonSettings, logger: Logger, notifier: SystemdNotifier? = nil
+    ) async throws -> Daemon {
         let parts = Parts()
         do {
             let listening = try await parts.start(settings, logger)
-            return Daemon(settings: settings, parts: parts, listening: listening, logger: logger)
+            if let notifier { await parts.reportProgress(to: notifier, logger) }
+            notifier?.send("READY=1\nSTATUS=delivering to \(settings.upstreamName)")
+            return Daemon(
+                settings: settings, parts: parts, listening: listening, logger: logger,
+                notifier: notifier)
         } catch {
             await parts.stop(Logger(label: "quiet") { _ in SwiftLogNoOpLogHandler() })
             throw error
         }
     }
 
-    private init(settings: DaemonSettings, parts: Parts, listening: Listening, logger: Logger) {
+    private init(
+        settings: DaemonSettings, parts: Parts, listening: Listening, logger: Logger,
+        notifier: SystemdNotifier?
+    ) {
+        self.notifier = notifier
         self.settings = settings
         self.parts = parts
         self.listening = listening
@@ -64,13 +75,14 @@ public final class Daemon: Sendable {
     /// Runs until `SIGTERM` or `SIGINT`, then stops in order.
     public func runUntilSignal() async throws {
         var configuration = ServiceGroupConfiguration(
-            services: [.init(service: Waiting(parts: parts, logger: logger))], logger: logger)
+            services: [.init(service: Waiting(daemon: self))], logger: logger)
         configuration.gracefulShutdownSignals = [.sigterm, .sigint]
         try await ServiceGroup(configuration: configuration).run()
     }
 
     /// Stops in order. What was accepted stays in the spool.
     public func stop() async {
+        notifier?.send("STOPPING=1\nSTATUS=waiting for outstanding answers")
         await parts.stop(logger)
     }
 
@@ -81,12 +93,11 @@ public final class Daemon: Sendable {
     }
 
     private struct Waiting: Service {
-        let parts: Parts
-        let logger: Logger
+        let daemon: Daemon
 
         func run() async throws {
             try await gracefulShutdown()
-            await parts.stop(logger)
+            await daemon.stop()
         }
     }
 }
@@ -101,6 +112,7 @@ private actor Parts {
     private var api: HTTPListener?
     private var events: EventStreamListener?
     private var sweep: RepeatedTask?
+    private var heartbeat: RepeatedTask?
     private let doorLoop = MultiThreadedEventLoopGroup(numberOfThreads: 1)
     private let deliveryLoop = MultiThreadedEventLoopGroup(numberOfThreads: 1)
     private let budget = ByteBudget(bytesMax: Limits.ingestBytesMax)
@@ -140,24 +152,26 @@ private actor Parts {
         let destination = settings.upstream?.description ?? "archive:\(archive?.instanceID ?? "")"
         return try EventQueue(
             lock: lock, destination: destination,
-            settings: QueueSettings(freeDiskBytes: { Process.freeBytes(at: state) }),
+            settings: settings.queue(freeDiskBytes: { Process.freeBytes(at: state) }),
             clock: Process.now,
             report: { error in
-                logger.error(
-                    "the spool's disk refused a transaction", metadata: ["error": "\(error)"])
+                if let notice = error as? SalvageNotice {
+                    logger.critical("the spool was salvaged", metadata: ["what": "\(notice)"])
+                } else {
+                    logger.error(
+                        "the spool's disk refused a transaction", metadata: ["error": "\(error)"])
+                }
             })
     }
 
     private func startSender(_ settings: DaemonSettings, _ queue: EventQueue) throws -> Sender {
         let transport = try HTTPTransport(
             to: try upstream(settings), key: settings.apiKey, version: Version.current,
-            on: deliveryLoop)
+            inFlightMax: settings.policy.inFlightMax, on: deliveryLoop)
         self.transport = transport
-        var senderSettings = SenderSettings()
-        senderSettings.isArchive = settings.upstream == nil
         let sender = Sender(
             source: queue, transport: transport,
-            scheduler: NIOScheduler(on: deliveryLoop.next()), settings: senderSettings)
+            scheduler: NIOScheduler(on: deliveryLoop.next()), settings: settings.sender)
         sender.start()
         return sender
     }
@@ -171,7 +185,7 @@ private actor Parts {
     ) async throws -> Daemon.Listening {
         let decoder = EventDecoder(
             identity: queue.identity, defaultProject: settings.defaultProject,
-            stamps: StampMint(clock: Process.now))
+            validation: settings.validation, stamps: StampMint(clock: Process.now))
         let live = HTTPLiveTransport(to: try upstream(settings), on: deliveryLoop)
         self.live = live
         let ingest = IngestAPI(
@@ -181,8 +195,10 @@ private actor Parts {
                 settings: LiveSettings(
                     firstByteTimeout: settings.liveFirstByteTimeout,
                     idleTimeout: settings.liveIdleTimeout,
-                    daemonKeyUIDs: settings.liveDaemonKeyUIDs, daemonKey: settings.apiKey)),
-            decoder: decoder, loops: DoorLoops(doorLoop))
+                    daemonKeyUIDs: settings.liveDaemonKeyUIDs, tcpToken: settings.tcpToken?.token,
+                    daemonKey: settings.apiKey)),
+            decoder: decoder, loops: DoorLoops(doorLoop),
+            settings: IngestSettings(tcpToken: settings.tcpToken?.token))
         self.ingest = ingest
         func serve(
             _ application: any HTTPApplication, on address: ListenAddress
@@ -209,12 +225,29 @@ private actor Parts {
             control: control.boundAddress, archive: archive?.listening)
     }
 
+    /// Tells the service manager, as often as it wants to hear it, that every loop runs its next step.
+    func reportProgress(to notifier: SystemdNotifier, _ logger: Logger) {
+        guard let interval = notifier.watchdogInterval, let queue else { return }
+        let (door, delivery) = (doorLoop.next(), deliveryLoop.next())
+        let watchdog = Watchdog(
+            of: [
+                .init(name: "doors", step: { door.execute($0) }),
+                .init(name: "delivery", step: { delivery.execute($0) }),
+                .init(name: "queue", step: { queue.ping($0) }),
+            ], logger: logger, report: { notifier.send("WATCHDOG=1") })
+        let delay = TimeAmount(interval / 3)
+        heartbeat = door.scheduleRepeatedTask(initialDelay: .zero, delay: delay) { _ in
+            watchdog.beat()
+        }
+    }
+
     /// Stops what has been started, the last first.
     func stop(_ logger: Logger) async {
         logger.info("stopping: no new events are taken")
         ingest?.stopWaiting()
         await drainDoors()
         sweep?.cancel()
+        heartbeat?.cancel()
         if let sender {
             logger.info("stopping: waiting for outstanding answers")
             await withCheckedContinuation { done in sender.stop { done.resume() } }

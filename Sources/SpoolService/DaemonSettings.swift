@@ -1,4 +1,4 @@
-internal import SpoolCore
+public import SpoolCore
 public import SpoolSender
 public import SpoolServer
 
@@ -16,6 +16,14 @@ public struct DaemonSettings: Sendable {
     public var apiKey: String?
     /// The project of logs that name none.
     public var defaultProject: String?
+    /// How much of the documented contract callers are held to.
+    public var validation: Validation
+    /// What becomes of a log whose reference is another log's already.
+    public var duplicateReferences: DuplicateReferences
+    /// The token that is asked of callers on TCP; nil: none is.
+    public var tcpToken: TokenFile?
+    /// Bounds, and what happens at them.
+    public var policy: SpoolPolicy
     /// The users whose live calls carry the daemon's key in place of their own.
     public var liveDaemonKeyUIDs: Set<UInt32>
     /// How long upstream may take to begin its answer to a live call.
@@ -50,6 +58,18 @@ public struct SettingsReader {
         case runtimeDirectory = "--runtime-dir"
         case listen = "--listen"
         case defaultProject = "--default-project"
+        case validation = "--validation"
+        case duplicateReferences = "--duplicate-references"
+        case tcpTokenFile = "--tcp-token-file"
+        case maxBytes = "--max-bytes"
+        case minFreeDisk = "--min-free-disk"
+        case onFull = "--on-full"
+        case deadMaxBytes = "--dead-max-bytes"
+        case deadOnFull = "--dead-on-full"
+        case maxAge = "--max-age"
+        case inDoubt = "--in-doubt"
+        case maxInFlight = "--max-in-flight"
+        case acceptBare2xx = "--accept-bare-2xx"
         case liveDaemonKeyUIDs = "--live-daemon-key-uids"
         case liveFirstByteTimeout = "--live-first-byte-timeout"
         case liveIdleTimeout = "--live-idle-timeout"
@@ -62,7 +82,7 @@ public struct SettingsReader {
 
     private let flags: [Name: String]
     private let environment: [String: String]
-    private var mistakes: [String] = []
+    var mistakes: [String] = []
 
     /// A reader over flags that were given and the process's environment.
     public init(flags: [Name: String], environment: [String: String]) {
@@ -81,6 +101,10 @@ public struct SettingsReader {
             listen: reader.listen(default: .tcp(host: "127.0.0.1", port: 7575)),
             upstream: reader.upstream(), apiKey: reader.apiKey(),
             defaultProject: reader.value(.defaultProject)?.value,
+            validation: reader.choice(.validation, default: .lenient),
+            duplicateReferences: reader.choice(.duplicateReferences, default: .accept),
+            tcpToken: reader.tokenFile(.tcpTokenFile),
+            policy: reader.policy(),
             liveDaemonKeyUIDs: reader.uids(.liveDaemonKeyUIDs),
             liveFirstByteTimeout: reader.seconds(
                 .liveFirstByteTimeout, default: Limits.liveFirstByteTimeout),
@@ -96,6 +120,13 @@ public struct SettingsReader {
         var reader = SettingsReader(
             flags: flag.map { [.runtimeDirectory: $0] } ?? [:], environment: environment)
         return reader.runtimeDirectory(state: reader.stateDirectory())
+    }
+
+    /// The state directory alone, for commands that read the spool.
+    public static func stateDirectory(flag: String?, environment: [String: String]) -> String {
+        var reader = SettingsReader(
+            flags: flag.map { [.stateDirectory: $0] } ?? [:], environment: environment)
+        return reader.stateDirectory()
     }
 
     /// The address of `archive serve`, or every mistake.
@@ -114,7 +145,7 @@ public struct SettingsReader {
     // MARK: One setting each
 
     /// The value and how it was given; an empty variable counts as absent.
-    private func value(_ name: Name) -> (value: String, source: String)? {
+    func value(_ name: Name) -> (value: String, source: String)? {
         if let flag = flags[name] { return (flag, name.rawValue) }
         guard let value = environment[name.variable], !value.isEmpty else { return nil }
         return (value, name.variable)
@@ -123,8 +154,8 @@ public struct SettingsReader {
     /// Under systemd the unit's directory, else the user's (XDG base directory specification 0.8).
     private mutating func stateDirectory() -> String {
         if let given = value(.stateDirectory) { return absolute(given.value, given.source) }
-        if let unit = environment["STATE_DIRECTORY"], !unit.isEmpty {
-            return String(unit.split(separator: ":")[0])
+        if let unit = environment["STATE_DIRECTORY"]?.split(separator: ":").first {
+            return String(unit)
         }
         if let state = environment["XDG_STATE_HOME"], state.hasPrefix("/") {
             return state + "/loopspool"
@@ -177,6 +208,29 @@ public struct SettingsReader {
         guard let (text, source) = value(.upstream) else { return nil }
         do throws(UpstreamAddressError) {
             return try UpstreamAddress(text)
+        } catch {
+            mistakes.append("\(source): \(error)")
+            return nil
+        }
+    }
+
+    /// One of a few words, each the raw value of a case.
+    mutating func choice<Choice: RawRepresentable<String> & CaseIterable>(
+        _ name: Name, default choice: Choice
+    ) -> Choice {
+        guard let (text, source) = value(name) else { return choice }
+        guard let chosen = Choice(rawValue: text) else {
+            let choices = Choice.allCases.map(\.rawValue).joined(separator: ", ")
+            mistakes.append("\(source): '\(text)' is none of \(choices)")
+            return choice
+        }
+        return chosen
+    }
+
+    private mutating func tokenFile(_ name: Name) -> TokenFile? {
+        guard let (path, source) = value(name) else { return nil }
+        do throws(TokenFileError) {
+            return try TokenFile(path: absolute(path, source))
         } catch {
             mistakes.append("\(source): \(error)")
             return nil

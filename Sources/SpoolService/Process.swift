@@ -4,7 +4,7 @@ public import SpoolCore
 /// The process and the machine it runs on: where clocks, pids and file systems enter.
 public enum Process {
     /// This process's id.
-    static var id: Int32 { getpid() }
+    public static var id: Int32 { getpid() }
 
     /// The wall clock, to the millisecond.
     @Sendable

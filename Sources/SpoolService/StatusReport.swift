@@ -26,6 +26,8 @@ struct StatusReport {
         write(ledger: &writer)
         writer.key("queue")
         write(queue: &writer)
+        writer.key("limits")
+        write(limits: &writer)
         writer.key("possible_duplicates")
         write(counters: "possible_duplicates.", &writer)
         writer.key("deduplicated")
@@ -70,6 +72,21 @@ struct StatusReport {
         writer.endObject()
     }
 
+    private func write(limits writer: inout JSONWriter) {
+        writer.beginObject()
+        let rows: [(StaticString, Int64)] = [
+            ("spool_bytes", queue.usedBytes), ("spool_bytes_max", queue.usedBytesMax),
+            ("dead_bytes", queue.deadBytes), ("dead_bytes_max", queue.deadBytesMax),
+        ]
+        for (name, value) in rows {
+            writer.key(name)
+            writer.int(value)
+        }
+        writer.key("disk_below_reserve")
+        writer.bool(queue.isDiskFull)
+        writer.endObject()
+    }
+
     private func write(upstream writer: inout JSONWriter) {
         writer.beginObject()
         writer.key("url")
@@ -86,8 +103,12 @@ struct StatusReport {
         writer.int(sender.inFlightLimit)
         writer.key("batches_in_doubt")
         writer.int(sender.inDoubt)
-        writer.key("lanes_parked")
-        writer.int(sender.parkedLanes.count)
+        writer.key("requests")
+        writer.int(sender.tally.requests)
+        writer.key("batch_bytes_max")
+        writer.int(sender.batchBytes)
+        writer.key("parked")
+        write(parked: &writer)
         writer.key("asking_by_reference")
         writer.string("\(sender.calibration)")
         writer.key("last_trouble")
@@ -97,16 +118,46 @@ struct StatusReport {
 
     private var health: String {
         switch sender.health {
-        case .steady: park == nil ? "steady" : "parked"
+        case .steady: sender.parked.isEmpty ? "steady" : "parked in part"
         case .backingOff: "backing off"
         case .parked: "parked"
         }
     }
 
-    /// The reason of the destination's park, or of a lane's.
-    private var park: Park? {
-        if case .parked(let park, _) = sender.health { return park }
-        return sender.parks.first
+    /// The reason of the destination's park, or of the first part's.
+    private var park: Park? { sender.parked.first?.park }
+
+    /// What gives nothing although upstream answers: all of it, an operation, or a project's part of one.
+    private func write(parked writer: inout JSONWriter) {
+        writer.beginArray()
+        for parked in sender.parked {
+            var route: Route?
+            var lane: QueueReport.LaneFacts?
+            switch parked.scope {
+            case .destination: break
+            case .route(let parkedRoute): route = parkedRoute
+            case .lane(let id):
+                lane = queue.lanes[id]
+                route = lane?.route
+            }
+            writer.beginObject()
+            writer.key("operation")
+            if let route {
+                writer.string("\(route.method) \(route.path)")
+            } else {
+                writer.null()
+            }
+            writer.key("project")
+            if let lane { writer.string(lane.project) } else { writer.null() }
+            writer.key("advice")
+            writer.string(parked.park.advice)
+            writer.key("refusals")
+            writer.int(parked.failures)
+            writer.key("next_try_seconds")
+            writer.double(seconds(parked.nextTry))
+            writer.endObject()
+        }
+        writer.endArray()
     }
 
     private var nextTry: Duration? {
@@ -155,7 +206,7 @@ struct StatusReport {
             writer.key("reason")
             writer.string(letter.reason)
             writer.key("status")
-            if letter.status == 0 { writer.null() } else { writer.int(letter.status) }
+            if let status = letter.status { writer.int(status) } else { writer.null() }
             writer.key("upstream_said")
             writer.string(letter.words)
             writer.endObject()

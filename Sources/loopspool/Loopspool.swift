@@ -20,6 +20,7 @@ struct Loopspool: AsyncParsableCommand {
         version: Version.current,
         subcommands: [
             RunCommand.self, StatusCommand.self, LogCommand.self, FeedbackCommand.self,
-            SendCommand.self, DeadCommand.self, ArchiveCommand.self,
+            SendCommand.self, DeadCommand.self, DoctorCommand.self,
+            ArchiveCommand.self,
         ])
 }

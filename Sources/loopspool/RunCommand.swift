@@ -27,6 +27,25 @@ struct DaemonFlags: ParsableArguments {
 
     @Option(
         help: ArgumentHelp(
+            "Whether what the API's documents do not list is refused: lenient or strict. "
+                + "(default: lenient)",
+            valueName: "how"))
+    var validation: String?
+
+    @Option(
+        help: ArgumentHelp(
+            "A log whose reference is another log's already: accept or refuse. (default: accept)",
+            valueName: "how"))
+    var duplicateReferences: String?
+
+    @Option(
+        help: ArgumentHelp(
+            "A file with the token that every request on TCP must carry. (default: none)",
+            valueName: "path"))
+    var tcpTokenFile: String?
+
+    @Option(
+        help: ArgumentHelp(
             "Users whose live calls carry the daemon's key, as numbers with commas. (default: none)",
             valueName: "uids"))
     var liveDaemonKeyUids: String?
@@ -50,6 +69,9 @@ struct DaemonFlags: ParsableArguments {
         flags[.runtimeDirectory] = runtimeDir
         flags[.listen] = listen
         flags[.defaultProject] = defaultProject
+        flags[.validation] = validation
+        flags[.duplicateReferences] = duplicateReferences
+        flags[.tcpTokenFile] = tcpTokenFile
         flags[.liveDaemonKeyUIDs] = liveDaemonKeyUids
         flags[.liveFirstByteTimeout] = liveFirstByteTimeout
         flags[.liveIdleTimeout] = liveIdleTimeout
@@ -76,13 +98,15 @@ struct RunCommand: AsyncParsableCommand {
             """)
 
     @OptionGroup var flags: DaemonFlags
+    @OptionGroup(title: "Bounds") var limits: LimitFlags
 
     func run() async throws {
         let logger = Console.logger()
         do {
             let settings = try SettingsReader.daemon(
-                flags: flags.given, environment: Console.environment)
-            let daemon = try await Daemon.start(settings, logger: logger)
+                flags: flags.given.merging(limits.given) { $1 }, environment: Console.environment)
+            let notifier = SystemdNotifier(environment: Console.environment, pid: Process.id)
+            let daemon = try await Daemon.start(settings, logger: logger, notifier: notifier)
             await greet(daemon, settings)
             try await daemon.runUntilSignal()
         } catch {
@@ -95,6 +119,8 @@ struct RunCommand: AsyncParsableCommand {
     private func greet(_ daemon: Daemon, _ settings: DaemonSettings) async {
         let listening = daemon.listening
         let held = await daemon.held()
+        let token =
+            settings.tcpToken.map { " -H \"Authorization: Bearer $(cat '\($0.path)')\"" } ?? ""
         Console.say(
             """
             loopspool \(Version.current): ready
@@ -103,7 +129,7 @@ struct RunCommand: AsyncParsableCommand {
               control   \(listening.control)
               spool     \(settings.stateDirectory)  (\(held) events waiting)
               upstream  \(settings.upstreamName)
-              try it    curl -s http://\(listening.http)/v4/logs -H 'Content-Type: application/json' \
+              try it    curl -s http://\(listening.http)/v4/logs -H 'Content-Type: application/json'\(token) \
             -d '{"project":"demo","output":"Hello"}'
             """)
     }

@@ -68,12 +68,39 @@ struct StatusText: CustomStringConvertible {
             lines.append("  the oldest is \(Int(age)) s old")
         }
         lines += upstream
+        lines += limits
         for letter in status["dead_letters"]?.elements ?? [] {
+            let words = letter["upstream_said"]?.stringValue ?? ""
             lines.append(
-                "dead letter \(letter["id"]?.stringValue ?? "?"): \(letter["reason"]?.stringValue ?? "?")"
-                    + " \(letter["upstream_said"]?.stringValue ?? "")")
+                "dead letter \(letter["id"]?.stringValue ?? "?"): "
+                    + "\(letter["reason"]?.stringValue ?? "?")\(words.isEmpty ? "" : ": \(words)")")
+        }
+        if let dead = status["ledger"]?["dead"]?.intValue, dead > 0 {
+            lines.append("all \(dead): loopspool dead list")
         }
         return lines.joined(separator: "\n")
+    }
+
+    /// What is at its bound; nothing while all is well.
+    private var limits: [String] {
+        guard let limits = status["limits"] else { return [] }
+        var lines: [String] = []
+        func isFull(_ name: String) -> Bool {
+            let used = limits[name]?.intValue ?? 0
+            let bound = limits[name + "_max"]?.intValue ?? .max
+            return used >= bound - bound / 20
+        }
+        if isFull("spool_bytes") {
+            lines.append(
+                "the spool is full or nearly so: callers get 503 until upstream takes some")
+        }
+        if isFull("dead_bytes") {
+            lines.append("there is no room for more dead letters: replay or discard some")
+        }
+        if limits["disk_below_reserve"]?.boolValue == true {
+            lines.append("the disk has less free than its reserve: callers get 503; make room")
+        }
+        return lines
     }
 
     private var upstream: [String] {
@@ -83,13 +110,26 @@ struct StatusText: CustomStringConvertible {
             health += ", next try in \(next) s"
         }
         var lines = ["upstream  \(upstream["url"]?.stringValue ?? "?"): \(health)"]
-        if let advice = upstream["advice"]?.stringValue { lines.append("  \(advice)") }
+        for parked in upstream["parked"]?.elements ?? [] {
+            lines.append("  " + StatusText.parked(parked))
+        }
         if let trouble = upstream["last_trouble"], let words = trouble["words"]?.stringValue {
             let status = trouble["status"]?.intValue.map { "\($0) " } ?? ""
             let age = Int(trouble["seconds_ago"]?.doubleValue ?? 0)
             lines.append("  \(age) s ago it answered: \(status)\(words)")
         }
         return lines
+    }
+
+    /// What is parked, why, and until when.
+    private static func parked(_ parked: JSONValue) -> String {
+        let operation = parked["operation"]?.stringValue ?? "everything"
+        let project = parked["project"]?.stringValue.map { " of \($0)" } ?? ""
+        let seconds = parked["next_try_seconds"]?.doubleValue ?? 0
+        return """
+            parked: \(operation)\(project): \(parked["advice"]?.stringValue ?? "?"); \
+            next try in \(seconds) s
+            """
     }
 
     private func padded(_ text: String, _ width: Int) -> String {

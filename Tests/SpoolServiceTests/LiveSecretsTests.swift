@@ -1,5 +1,4 @@
 import Foundation
-import Logging
 import NIOCore
 import NIOHTTP1
 import NIOPosix
@@ -7,7 +6,6 @@ import SpoolCore
 import SpoolServer
 import SpoolService
 import SpoolTestKit
-import Synchronization
 import Testing
 
 @Suite("Secrets of live calls", .timeLimit(.minutes(1)))
@@ -19,30 +17,6 @@ struct LiveSecretsTests {
     ]
     private static let secrets = ["sk-provider-secret", "hl_sk_caller_secret"]
     private static let visible = "this-text-is-spooled"
-
-    /// Every line of the log, with its fields.
-    private final class Lines: Sendable {
-        private let text = Mutex("")
-
-        var all: String { text.withLock { $0 } }
-
-        func add(_ line: String) { text.withLock { $0 += line + "\n" } }
-    }
-
-    private struct Handler: LogHandler {
-        let lines: Lines
-        var logLevel = Logger.Level.trace
-        var metadata: Logger.Metadata = [:]
-
-        subscript(metadataKey key: String) -> Logger.Metadata.Value? {
-            get { metadata[key] }
-            set { metadata[key] = newValue }
-        }
-
-        func log(event: LogEvent) {
-            lines.add("\(event.level) \(event.message) \(event.metadata ?? [:])")
-        }
-    }
 
     private struct Echo: HTTPApplication {
         func plan(_ head: HTTPRequestHead, peer: Peer) -> BodyPlan { .read(bytesMax: 1 << 20) }
@@ -68,10 +42,10 @@ struct LiveSecretsTests {
             .listen: "127.0.0.1:0",
         ]
         if upstream != "archive" { flags[.upstream] = "http://\(echo.boundAddress)" }
-        let lines = Lines()
+        let lines = LogLines()
         let daemon = try await Daemon.start(
             try SettingsReader.daemon(flags: flags, environment: ["HOME": directory]),
-            logger: Logger(label: "test") { _ in Handler(lines: lines) })
+            logger: lines.logger)
         do {
             try await Self.call(daemon)
         } catch {
@@ -81,7 +55,7 @@ struct LiveSecretsTests {
         await daemon.stop()
         await echo.drain()
 
-        let kept = try Self.contents(of: directory)
+        let kept = try LeftBehind.text(of: directory)
         #expect(kept.contains(Self.visible), "the search finds nothing at all")
         for secret in Self.secrets {
             #expect(!kept.contains(secret))
@@ -108,18 +82,5 @@ struct LiveSecretsTests {
             let answer = String(decoding: try await client.receiveAll(), as: UTF8.self)
             #expect(answer.hasPrefix("HTTP/1.1 50"), "\(call): \(answer)")
         }
-    }
-
-    /// The bytes of all files, as text.
-    private static func contents(of directory: String) throws -> String {
-        let files = FileManager.default.enumerator(atPath: directory)
-        var text = ""
-        while let name = files?.nextObject() as? String {
-            guard let data = FileManager.default.contents(atPath: directory + "/" + name) else {
-                continue
-            }
-            text += String(decoding: data, as: UTF8.self)
-        }
-        return text
     }
 }

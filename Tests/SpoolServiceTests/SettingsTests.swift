@@ -1,3 +1,4 @@
+import SpoolCore
 import SpoolServer
 import SpoolService
 import Testing
@@ -65,6 +66,30 @@ struct SettingsTests {
                 ], environment: home)
         }
         #expect(error.mistakes.count == 3)
+    }
+
+    @Test("validation is lenient and a duplicate reference accepted, unless the operator says else")
+    func door() throws {
+        let byDefault = try SettingsReader.daemon(flags: [:], environment: home)
+        #expect(byDefault.validation == .lenient)
+        #expect(byDefault.duplicateReferences == .accept)
+        #expect(byDefault.tcpToken == nil)
+        let given = try SettingsReader.daemon(
+            flags: [.validation: "strict"],
+            environment: home.merging([
+                "LOOPSPOOL_DUPLICATE_REFERENCES": "refuse", "LOOPSPOOL_VALIDATION": "lenient",
+            ]) { $1 })
+        #expect(given.validation == .strict)
+        #expect(given.duplicateReferences == .refuse)
+        let error = try #require(throws: SettingsError.self) {
+            try SettingsReader.daemon(
+                flags: [.validation: "Strict", .duplicateReferences: "yes"], environment: home)
+        }
+        #expect(
+            error.mistakes == [
+                "--validation: 'Strict' is none of lenient, strict",
+                "--duplicate-references: 'yes' is none of accept, refuse",
+            ])
     }
 
     @Test("a relative directory is taken from where the command was typed")

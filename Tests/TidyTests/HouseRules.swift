@@ -22,4 +22,19 @@ enum Repository {
         try FileManager.default.contentsOfDirectory(atPath: root.appending(path: folder).path)
             .filter { !$0.hasPrefix(".") }.sorted()
     }
+
+    /// What a document may name as a test: a suite's type, its file, or a make target.
+    static func testNames() throws -> Set<String> {
+        var names: Set<String> = []
+        for file in try files("Tests", ending: ".swift") {
+            names.insert(String(file.split(separator: "/").last?.dropLast(6) ?? ""))
+            for match in try text(file).matches(of: /(?m)^struct (\w+Tests)\b/) {
+                names.insert(String(match.1))
+            }
+        }
+        for match in try text("Makefile").matches(of: /(?m)^([a-z-]+):/) {
+            names.insert("make \(match.1)")
+        }
+        return names
+    }
 }
