@@ -1,0 +1,1 @@
+../../../Sources/SpoolSender/PercentEncoding.swift

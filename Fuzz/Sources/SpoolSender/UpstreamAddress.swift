@@ -1,0 +1,1 @@
+../../../Sources/SpoolSender/UpstreamAddress.swift

@@ -1,0 +1,1 @@
+../../../Tests/SpoolTestKit/SteadyStamps.swift

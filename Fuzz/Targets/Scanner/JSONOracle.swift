@@ -1,0 +1,1 @@
+../../../Tests/SpoolCoreTests/JSONOracle.swift
