@@ -39,7 +39,10 @@ extension SpoolStore {
     /// bring is blocked by none of them.
     private func blockers(_ cause: Cause) throws -> [EventSequence] {
         switch cause {
-        case .reference(let key): return references.first(of: key).map { [$0] } ?? []
+        case .reference(let key):
+            guard let first = references.first(of: key) else { return [] }
+            return references.count(of: key) == 1
+                ? [first] : [first] + (try sequences(statements.sharedLogs, key.rawValue))
         case .event(let sequence): return [sequence]
         case .session(let sequence):
             let members = try members(ofSession: sequence)

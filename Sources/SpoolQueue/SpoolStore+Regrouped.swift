@@ -5,7 +5,7 @@ internal import SpoolSQLite
 extension SpoolStore {
     /// Begins the next lease that travels in company fixed earlier, whose lanes may give.
     func leaseRegrouped(mayGive: ((Int64) -> Bool)? = nil) throws -> Lease? {
-        guard let place = regroupedPlace(mayGive: mayGive) else { return nil }
+        guard let place = try regroupedPlace(mayGive: mayGive) else { return nil }
         let id = regrouped.remove(at: place)
         statements.beginLease.bind(1, id)
         try statements.beginLease.run()
@@ -13,32 +13,20 @@ extension SpoolStore {
     }
 
     /// Where in ``regrouped`` the next lease stands all of whose lanes may give, and none of whose effects
-    /// has an earlier one in another lease: what travelled together before still goes in order.
-    func regroupedPlace(mayGive: ((Int64) -> Bool)? = nil) -> Int? {
-        guard !regrouped.isEmpty else { return nil }
+    /// has an earlier one elsewhere in the queue: what travelled together before still goes in order.
+    func regroupedPlace(mayGive: ((Int64) -> Bool)? = nil) throws -> Int? {
         let mayGive = mayGive ?? isOpen
-        let heads = earliestEffects()
-        return regrouped.firstIndex { id in
+        return try regrouped.firstIndex { id in
             // Safety: every id of `regrouped` is a key of `leases`.
-            leases[id]!.events.allSatisfy { event in
+            let events = leases[id]!.events
+            return try events.allSatisfy { event in
                 guard mayGive(event.lane) else { return false }
-                guard event.kind.isEffect, let key = event.reference else { return true }
-                return heads[key]?.lease == id
+                guard event.kind.isEffect, let key = event.reference,
+                    let prior = try effect(on: key, before: event.sequence)
+                else { return true }
+                return events.contains { $0.sequence == prior.sequence }
             }
         }
-    }
-
-    /// The earliest effect on each log that is in a lease, and that lease.
-    private func earliestEffects() -> [ReferenceKey: (sequence: EventSequence, lease: Int64)] {
-        var heads: [ReferenceKey: (sequence: EventSequence, lease: Int64)] = [:]
-        for lease in leases.values {
-            for event in lease.events where event.kind.isEffect {
-                guard let key = event.reference else { continue }
-                if let head = heads[key], head.sequence < event.sequence { continue }
-                heads[key] = (event.sequence, lease.id)
-            }
-        }
-        return heads
     }
 
     /// The lease with its bodies, read from its events' rows.

@@ -45,7 +45,8 @@ extension SpoolStore {
         if try aliases.contains(where: { try !members(ofSession: $0).isEmpty }) {
             return .queued(identity.key(of: sequence, named: .session))
         }
-        return try aliases.contains { try deadMember(ofSession: $0) != nil } ? .dead : .unknown
+        if try aliases.contains(where: { try deadMember(ofSession: $0) != nil }) { return .dead }
+        return try isDeleted(sequence) ? .deleted : .unknown
     }
 
     /// Logs in the queue that name a session by its reference, at most two.

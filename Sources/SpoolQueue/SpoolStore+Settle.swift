@@ -21,8 +21,19 @@ extension SpoolStore {
         }
         if settlement.routeAnswered { try rememberAnswer(of: lease.route) }
         if let calibration = settlement.calibration { try remember(calibration) }
-        try deliver(
-            settlement.delivered.map { Arrival(event: take($0.sequence), answer: $0) }, at: now)
+        var arrivals = settlement.delivered.map {
+            Arrival(event: take($0.sequence), answer: $0)
+        }
+        var possibleDuplicates = settlement.possibleDuplicates
+        if !settlement.routeAnswered {
+            let doubtful = arrivals.filter { mayBeNamesake($0.event) }
+            arrivals.removeAll { mayBeNamesake($0.event) }
+            for arrival in doubtful {
+                try release(arrival.event, .init(sequence: arrival.event.sequence), at: now)
+            }
+            possibleDuplicates += doubtful.count
+        }
+        try deliver(arrivals, at: now)
         for returned in settlement.returned {
             try release(take(returned.sequence), returned, at: now)
         }
@@ -31,7 +42,7 @@ extension SpoolStore {
         }
         let unburied = try bury(settlement.dead.map { (take($0.sequence), $0) }, at: now)
         if let notes = settlement.notes { try keep(notes: notes) }
-        try count("possible_duplicates.\(lease.route.countName)", settlement.possibleDuplicates)
+        try count("possible_duplicates.\(lease.route.countName)", possibleDuplicates)
         rest.removeAll { held[$0.sequence] == nil }
         try keep(rest, of: lease)
         return unburied.isEmpty ? .committed : .withoutRoomForDead(unburied)
@@ -57,6 +68,14 @@ extension SpoolStore {
     }
 
     // MARK: Delivered
+
+    /// Whether what upstream showed, when it was asked by reference, may be another log of the same name: one
+    /// that was accepted after this one's request was on its way.
+    private func mayBeNamesake(_ event: HeldEvent) -> Bool {
+        guard event.kind.isLog, let key = event.reference else { return false }
+        if event.flags & EventFlag.referenceIsMinted != 0 { return false }
+        return references.count(of: key) > 1 || recent.contains(key)
+    }
 
     private struct Arrival {
         let event: HeldEvent

@@ -175,7 +175,8 @@ final class SpoolStore: GroupState {
 
     /// When the next batch is due; nil when only new work or a settlement can bring one.
     func nextDue() -> Timestamp? {
-        if regroupedPlace() != nil { return Timestamp(milliseconds: 0) }
+        // A disk that refuses shows itself in the next transaction.
+        if let place = try? regroupedPlace(), place >= 0 { return Timestamp(milliseconds: 0) }
         return Route.allCases.compactMap { lanes.due($0, wish) }.min()
     }
 }

@@ -133,7 +133,7 @@ final class Statements {
             """)
         sharedLogs = try prepare(
             """
-            SELECT sequence, digest FROM event WHERE reference = ? AND flags >= 8
+            SELECT sequence, digest FROM event WHERE reference = ? AND flags >= 8 AND kind IN (1, 5)
             ORDER BY sequence
             """)
         eventDigest = try prepare("SELECT digest FROM event WHERE sequence = ? AND reference = ?")

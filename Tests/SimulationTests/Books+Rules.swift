@@ -89,8 +89,6 @@ extension Books {
             throw Violation("event \(delivered.sequence.rawValue) was never accepted")
         }
         if entry.event.kind == .session { return }
-        let isShared = entry.event.kind.isLog && logs(named: entry.chain).count > 1
-        if isShared, KnownBug.open.contains(.takenForNamesake) { return }
         guard let ids = ids[entry.event.number] else {
             throw Violation(
                 "event \(entry.sequence.rawValue) counts as delivered and never arrived")
@@ -129,9 +127,6 @@ extension Books {
             return arrival < leased
         }
     }
-
-    /// Whether something that is held waits for its own ancestors, which nobody has found.
-    var hasHiddenCircle: Bool { events(.held).contains { isOwnAncestor($0) } }
 
     private func isOwnAncestor(_ entry: Entry) -> Bool {
         var seen: Set<EventSequence> = []

@@ -100,11 +100,6 @@ extension Simulation {
 
     private func check(_ id: String, of thing: SpoolIdentity.Thing) throws(Violation) {
         guard let sequence = spool.identity.sequence(of: thing, in: id) else { return }
-        if thing == .session, KnownBug.open.contains(.sessionOfDiscarded),
-            books.entries[sequence]?.place == .discarded
-        {
-            return
-        }
         throw Violation("\(id), our own id of \(sequence.rawValue), travels")
     }
 

@@ -125,7 +125,7 @@ extension Simulation {
         case .settle(let settlement):
             let rest = store.remainder(of: settlement)
             let outcome = try rest.map { try settle($0, on: store) } ?? .committed
-            return .settle(settlement, rest, outcome)
+            return .settle(settlement, try rest.map { try asRecorded($0, in: store) }, outcome)
         case .keep(let notes):
             try store.keep(notes: notes)
             return .kept
@@ -140,6 +140,22 @@ extension Simulation {
         case .discardDead(let filter, let last):
             return .discardDead(filter, try store.discardDead(filter, after: last))
         }
+    }
+
+    /// A log that was found by asking goes back when another log got its name meanwhile, counted.
+    private func asRecorded(_ settlement: Settlement, in store: SpoolStore) throws -> Settlement {
+        guard !settlement.routeAnswered else { return settlement }
+        var recorded = settlement
+        let held = try settlement.delivered.filter { delivered in
+            try store.connection.integer(
+                "SELECT 1 FROM event WHERE sequence = \(delivered.sequence.rawValue)") != nil
+        }
+        for delivered in held {
+            recorded.delivered.removeAll { $0.sequence == delivered.sequence }
+            recorded.returned.append(.init(sequence: delivered.sequence))
+            recorded.possibleDuplicates += 1
+        }
+        return recorded
     }
 
     private func settle(_ settlement: Settlement, on store: SpoolStore) throws -> SettleOutcome {

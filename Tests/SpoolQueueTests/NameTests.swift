@@ -135,6 +135,20 @@ struct NameTests {
         #expect(spool.store.ledger.dead == 2)
     }
 
+    @Test("a circle through a name that several logs share dies, it does not wait for ever")
+    func circleThroughSharedName() throws {
+        let spool = try TestSpool()
+        let first = try spool.append(.log("r0"))[0]
+        let lease = try #require(try spool.lease())
+        try spool.append(.log("r1", parent: "r0"), .log("r2", parent: "r1"))
+        try spool.append(.log("r0", parent: "r2"))
+        spool.time.advance(.seconds(6))
+        #expect(try spool.lease() == nil)
+        try spool.deliver(lease)
+        _ = try spool.drain()
+        #expect(spool.store.ledger.held == 0, "log \(first.rawValue) has left long ago")
+    }
+
     @Test("a child with the reference of its parent goes after it")
     func parentOfTheSameName() throws {
         let spool = try TestSpool()
@@ -165,8 +179,76 @@ struct NameTests {
     }
 }
 
+@Suite("A log that was found by asking")
+struct FoundByAskingTests {
+    /// Settles as the sender does after a question, not after a 2xx of the log's own request.
+    private func find(_ log: EventSequence, of lease: Lease, _ spool: TestSpool) throws {
+        var settlement = Settlement(lease: lease.id)
+        settlement.delivered = [.init(sequence: log, id: "data_found", projectID: nil)]
+        try spool.settle(settlement)
+    }
+
+    @Test("is delivered while its name is its own")
+    func own() throws {
+        let spool = try TestSpool()
+        let log = try spool.append(.log("r"))[0]
+        try find(log, of: try #require(try spool.lease()), spool)
+        #expect(spool.store.ledger.delivered == 1)
+    }
+
+    @Test("is sent again and counted when another log got the name meanwhile, queued or delivered")
+    func namesake() throws {
+        for isDelivered in [false, true] {
+            let spool = try TestSpool()
+            let log = try spool.append(.log("r"))[0]
+            let lease = try #require(try spool.lease())
+            try spool.append(.log("r", text: "another"))
+            if isDelivered { try spool.deliver(try #require(try spool.lease())) }
+            try find(log, of: lease, spool)
+            let report = try spool.commit { try $0.report() }
+            #expect(report.delivered == (isDelivered ? 1 : 0))
+            #expect(report.counters["possible_duplicates.log"] == 1)
+            #expect(try spool.drain().flatMap { $0 }.contains(log))
+        }
+    }
+
+    @Test("is delivered when the daemon minted its reference, which nobody else has")
+    func minted() throws {
+        let spool = try TestSpool()
+        let log = try spool.append(.log())[0]
+        try find(log, of: try #require(try spool.lease()), spool)
+        #expect(spool.store.ledger.delivered == 1)
+    }
+}
+
 @Suite("Feedback after its batch was split")
 struct SplitFeedbackTests {
+    @Test("does not overtake an earlier one that went back to the queue for a while")
+    func waitsForTheQueue() throws {
+        let spool = try TestSpool()
+        let log = try spool.append(.log("a"))[0]
+        try spool.deliver(try #require(try spool.lease()))
+        let feedback = try spool.append(
+            .feedback(on: log, text: "1"), .feedback(on: log, text: "2"))
+        let batch = try #require(try spool.lease())
+        var settlement = Settlement(lease: batch.id)
+        settlement.regrouped = feedback.map { [$0] }
+        try spool.settle(settlement)
+        let first = try #require(try spool.lease())
+        #expect(first.events.map(\.sequence) == [feedback[0]])
+        var back = Settlement(lease: first.id)
+        back.returned = [
+            .init(
+                sequence: feedback[0], notBefore: spool.time.now + .seconds(10), countsAttempt: true
+            )
+        ]
+        try spool.settle(back)
+        #expect(try spool.lease() == nil)
+        #expect(!spool.store.hasNews())
+        spool.time.advance(.seconds(11))
+        #expect(try spool.drain() == feedback.map { [$0] })
+    }
+
     @Test("still goes in order on one log, and other groups do not wait for it")
     func inOrder() throws {
         let spool = try TestSpool()

@@ -142,6 +142,7 @@ private struct ModelRun {
         guard let lease = open.values.sorted(by: { $0.id < $1.id }).randomElement(using: &random)
         else { return }
         var settlement = Settlement(lease: lease.id)
+        settlement.routeAnswered = true
         var group: [EventSequence] = []
         for event in lease.events where model.events[event.sequence]?.state == .leased(lease.id) {
             let sequence = event.sequence
@@ -333,6 +334,7 @@ private struct ModelRun {
         for _ in 0..<2000 where model.held > 0 {
             for lease in open.values.sorted(by: { $0.id < $1.id }) {
                 var settlement = Settlement(lease: lease.id)
+                settlement.routeAnswered = true
                 for event in lease.events
                 where model.events[event.sequence]?.state == .leased(lease.id) {
                     settlement.delivered.append(

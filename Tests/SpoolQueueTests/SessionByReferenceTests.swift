@@ -53,6 +53,17 @@ struct SessionByReferenceTests {
         #expect(next.text(0).contains("\"session_id\":\"sesh_up\""))
     }
 
+    @Test("is given up with what names it when its only log was deleted")
+    func onlyDeleted() throws {
+        let spool = try TestSpool()
+        let receipt = try spool.receipt([log("a")])
+        let session = try session(receipt, spool)
+        _ = try spool.commit { try $0.discard(receipt.sequences) }
+        try spool.append(within(session))
+        #expect(try spool.drain().isEmpty)
+        #expect(spool.store.ledger.discarded == 2)
+    }
+
     @Test("does not wait for a first log that is held up")
     func firstIsSlow() throws {
         let spool = try TestSpool()

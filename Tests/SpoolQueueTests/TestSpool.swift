@@ -113,6 +113,7 @@ final class TestSpool {
                 settlement.returned.append(.init(sequence: event.sequence))
             }
         }
+        settlement.routeAnswered = true
         try settle(settlement)
     }
 
