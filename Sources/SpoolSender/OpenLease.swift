@@ -86,6 +86,18 @@ struct OpenLease: Sendable {
     /// Whether nobody knows what became of it, and nothing of it is under way.
     var isInDoubt: Bool { if case .inDoubt = phase { true } else { false } }
 
+    /// What is known about those of its events that may have arrived and are in no settlement.
+    var doubt: Doubt? {
+        switch phase {
+        case .inDoubt(let doubt): doubt
+        case .sending(let rest): rest
+        case .settling(let settlement, .inDoubt(let doubt)),
+            .unsettled(let settlement, .inDoubt(let doubt), _):
+            settlement.count < open.count ? doubt : nil
+        case .resolving, .settling, .unsettled: nil
+        }
+    }
+
     /// Bytes of the body that carries the events at `places`, without what stands between them.
     func bodyBytes(of places: [Int]) -> Int {
         places.reduce(0) { $0 + lease.events[$1].body.count }

@@ -20,8 +20,13 @@ struct Parks: Equatable, Sendable {
         var route: Route
         /// Refusals in a row.
         var failures: Int
+        /// When one event may try, as far as the backoff goes.
+        var triableAt: Instant
+        /// There was nothing to try with: not before then, unless something comes.
+        var emptyUntil: Instant?
+
         /// When one event may try.
-        var probeAt: Instant
+        var probeAt: Instant { emptyUntil.map { max($0, triableAt) } ?? triableAt }
     }
 
     /// The parks.
@@ -52,7 +57,8 @@ struct Parks: Equatable, Sendable {
     ) {
         let failures = (entries[scope]?.failures ?? 0) + 1
         let delay = RetryPolicy.delay(failures: failures, using: &generator)
-        entries[scope] = Entry(park: park, route: route, failures: failures, probeAt: now + delay)
+        entries[scope] = Entry(
+            park: park, route: route, failures: failures, triableAt: now + delay)
     }
 
     /// Takes over what an earlier run has left: tried at once, because a restart may have mended it.
@@ -62,7 +68,10 @@ struct Parks: Equatable, Sendable {
 
     /// Everything may be tried at once.
     mutating func resume(at now: Instant) {
-        for scope in entries.keys { entries[scope]?.probeAt = now }
+        for scope in entries.keys {
+            entries[scope]?.triableAt = now
+            entries[scope]?.emptyUntil = nil
+        }
     }
 
     /// A batch was accepted: its route and its lanes are fine.
@@ -70,6 +79,12 @@ struct Parks: Equatable, Sendable {
         guard !entries.isEmpty else { return }
         entries[.route(route)] = nil
         for lane in lanes { entries[.lane(lane)] = nil }
+    }
+
+    /// What parked these lanes is over for them.
+    mutating func release(_ park: Park, lanes: Set<Int64>) {
+        guard !entries.isEmpty else { return }
+        for lane in lanes where entries[.lane(lane)]?.park == park { entries[.lane(lane)] = nil }
     }
 
     /// What parked them is over.
@@ -111,9 +126,9 @@ struct Parks: Equatable, Sendable {
     }
 
     /// A probe brought an event of `lane`, or nothing: it is not tried again before its next backoff is
-    /// over, and an empty lane is not asked for without end.
+    /// over, and what was empty not before `emptyUntil` either, unless something comes.
     mutating func tried(
-        _ probe: ProbeScope, lane: Int64?, at now: Instant,
+        _ probe: ProbeScope, lane: Int64?, at now: Instant, emptyUntil: Instant? = nil,
         using generator: inout some RandomNumberGenerator
     ) {
         let scopes: [Scope] =
@@ -126,7 +141,15 @@ struct Parks: Equatable, Sendable {
             guard let entry = entries[scope] else { continue }
             let delay = RetryPolicy.delay(
                 failures: entry.failures, atLeast: Limits.backoffBase, using: &generator)
-            entries[scope]?.probeAt = now + delay
+            entries[scope]?.triableAt = now + delay
+            entries[scope]?.emptyUntil = emptyUntil
+        }
+    }
+
+    /// Something came, or was set free: there may be something to try with.
+    mutating func refilled() {
+        for (scope, entry) in entries where entry.emptyUntil != nil {
+            entries[scope]?.emptyUntil = nil
         }
     }
 

@@ -51,6 +51,9 @@ extension SenderMachine {
         if let absent = open.open.first(where: { doubt.findings[$0] == .absent }) {
             var rest = doubt
             rest.findings[absent] = nil
+            // Upstream may be wrong. Written down before it is sent, to be counted if it is.
+            sentUnproven[open.kind, default: 0] += 1
+            if let text = takeNotes() { actions.append(.keep(notes: text)) }
             send(id, places: [absent], rest: rest)
         } else if let question = nextQuestion(open, doubt) {
             ask(id, question, doubt)

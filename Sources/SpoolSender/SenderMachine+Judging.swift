@@ -7,6 +7,10 @@ extension SenderMachine {
         _ request: OpenExchange
     ) {
         if verdict != .parked(.notAllowed), !verdict.isSilence { rights.allowed(at: now.instant) }
+        if !verdict.isSilence {
+            failingLanes.subtract(open.lanes)
+            parks.release(.failing, lanes: open.lanes)
+        }
         let stretch = request.stretch
         switch verdict {
         case .delivered, .accepted:
@@ -37,10 +41,7 @@ extension SenderMachine {
                 park(.misconfigured, open, sentIn: stretch)
             }
         case .inDoubt(.failed), .inDoubt(.lost):
-            let event = open.lease.events[places[0]]
-            let isAlone = places.count == 1 && event.attempts > 0 && health.failures == 0
-            // One event that fails while the others succeed is its own trouble.
-            if !isAlone {
+            if !isOwnTrouble(open, places: places) {
                 failed(sentIn: stretch, isDoubtful: true, retryAfter: nil, .failing)
             }
         case .parked(let park):
@@ -78,6 +79,21 @@ extension SenderMachine {
         if isNews { pacer.failed(pace) }
     }
 
+    /// Whether a request failed by its own trouble, since the others succeed: one event that has failed
+    /// before backs off alone, and so does a lane whose request before has failed too.
+    private mutating func isOwnTrouble(_ open: OpenLease, places: [Int]) -> Bool {
+        guard health.failures == 0 else { return false }
+        let isAlone = places.count == 1 && open.lease.events[places[0]].attempts > 0
+        guard open.lanes.count == 1, let lane = open.lanes.first else { return isAlone }
+        let isRepeated = !failingLanes.insert(lane).inserted
+        let parked = parks.entries[.lane(lane)]?.park
+        // What was under way when the lane was parked says nothing new.
+        if parked != nil ? open.isProbe : isRepeated && !isAlone {
+            park(.lane(lane), of: open, because: parked ?? .failing)
+        }
+        return isAlone || isRepeated || parked != nil
+    }
+
     private func willAsk(_ kind: EventKind) -> Bool {
         kind.isLog && settings.inDoubt == .ask && calibrator.result == .ask
     }
@@ -94,7 +110,7 @@ extension SenderMachine {
         case .misconfigured:
             isForAll = answeredRoutes.isEmpty
             if !isForAll { self.park(.route(open.lease.route), of: open, because: park) }
-        case .refusing, .deadLettersFull:
+        case .refusing, .failing, .deadLettersFull:
             isForAll = false
             for lane in open.lanes.sorted() { self.park(.lane(lane), of: open, because: park) }
         }

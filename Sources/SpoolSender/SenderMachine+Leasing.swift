@@ -134,7 +134,12 @@ extension SenderMachine {
         case (.batch(let lease), .probe(let scope)):
             parks.tried(scope, lane: lease.events.first?.lane, at: now.instant, using: &generator)
             take(lease, isProbe: true)
-        case (.nothing, .probe(let scope)), (.failing, .probe(let scope)):
+        case (.nothing(let due), .probe(let scope)):
+            // What waits for a time is looked for then. Work that arrives cuts the wait short.
+            let again = now.instant + (due.map(waitUntil) ?? Limits.backoffMax)
+            parks.tried(
+                scope, lane: nil, at: now.instant, emptyUntil: again, using: &generator)
+        case (.failing, .probe(let scope)):
             parks.tried(scope, lane: nil, at: now.instant, using: &generator)
         case (.nothing(let due), .batch):
             supply.ranDry(until: due.map { now.instant + waitUntil($0) })

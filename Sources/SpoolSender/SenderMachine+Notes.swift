@@ -2,18 +2,19 @@ internal import SpoolCore
 
 /// What is remembered over restarts: handed over with the settlement that changes it, or on its own.
 extension SenderMachine {
-    /// How often notes are kept without a settlement at most.
+    /// How often notes are kept at most without a settlement, or a doubt that begins.
     private static let keepInterval = Duration.seconds(1)
 
     /// What there is to remember now.
     var notes: SenderNotes {
         var doubts: [Int64: SenderNotes.Doubt] = [:]
         for (id, open) in leases {
-            guard case .inDoubt(let doubt) = open.phase else { continue }
+            guard let doubt = open.doubt else { continue }
             doubts[id] = .init(believedAt: doubt.believedAt, splits: doubt.splits)
         }
         return SenderNotes(
-            health: health, parks: parks, lanes: lanes, size: batchSize, doubts: doubts)
+            health: health, parks: parks, lanes: lanes, size: batchSize, doubts: doubts,
+            sentUnproven: sentUnproven)
     }
 
     /// The text to go along with a settlement; nil when nothing has changed.
@@ -41,6 +42,7 @@ extension SenderMachine {
         parks = notes.parks
         lanes = notes.lanes
         batchSize = notes.size
+        sentUnproven = notes.sentUnproven
         return notes.doubts
     }
 }

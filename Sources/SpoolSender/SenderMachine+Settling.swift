@@ -5,9 +5,23 @@ extension SenderMachine {
     mutating func settle(_ settlement: Settlement, then remainder: OpenLease.Remainder) {
         var settlement = settlement
         settlement.calibration = calibrator.takeNews()
+        if let kind = leases[settlement.lease]?.kind {
+            settlement.possibleDuplicates += takeSentUnproven(kind)
+        }
         settlement.notes = takeNotes()
         leases[settlement.lease]?.phase = .settling(settlement, then: remainder)
         actions.append(.settle(settlement))
+    }
+
+    /// Logs that were sent again before asking was shown to lie, once that is known: possible duplicates.
+    /// Where it was shown to tell the truth, none of them was one.
+    private mutating func takeSentUnproven(_ kind: EventKind) -> Int {
+        switch settings.inDoubt == .resend ? .resend : calibrator.result {
+        case .undecided: return 0
+        case .ask: sentUnproven = [:]
+        case .resend: break
+        }
+        return sentUnproven.removeValue(forKey: kind) ?? 0
     }
 
     /// A doubt that may be resolved at once.
@@ -31,7 +45,7 @@ extension SenderMachine {
         open.open.removeAll { gone.contains(events[$0].sequence) }
         open.phase = remainder.phase
         leases[id] = open.open.isEmpty ? nil : open
-        supply.refilled()
+        refilled()
     }
 
     /// Deaths for which there was no room park their lanes; deaths for which there was room show that
@@ -76,6 +90,11 @@ extension Settlement {
         } else {
             returned += sequences.map { Returned(sequence: $0, notBefore: notBefore) }
         }
+    }
+
+    /// How many events it moves.
+    var count: Int {
+        delivered.count + returned.count + regrouped.reduce(0) { $0 + $1.count } + dead.count
     }
 
     /// Every event it moves.

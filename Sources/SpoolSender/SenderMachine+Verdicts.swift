@@ -30,7 +30,7 @@ extension SenderMachine {
             route: route, count: count,
             // What upstream itself has given the id of is not unknown to it.
             namesUnknownLog: event.namesUnknownLog && event.unresolvedReference == nil,
-            graceIsOver: now.wall - event.acceptedAt >= Limits.unknownCauseGrace,
+            graceIsOver: clock.hasAged(Limits.unknownCauseGrace, since: event.acceptedAt),
             routeHasAnswered: answeredRoutes.contains(route),
             destinationHasAnswered: !answeredRoutes.isEmpty, isArchive: settings.isArchive,
             acceptsBare2xx: settings.acceptsBare2xx)
@@ -54,7 +54,7 @@ extension SenderMachine {
         case .refusing: return true
         // Every other probe finds out whether there is room for the dead again.
         case .deadLettersFull: return !entry.failures.isMultiple(of: 2)
-        case .unauthorized, .notAllowed, .misconfigured: return false
+        case .unauthorized, .notAllowed, .misconfigured, .failing: return false
         }
     }
 
@@ -150,6 +150,8 @@ extension SenderMachine {
         doubt.resolveAt = doubt.believedAt
         doubt.splits = doubt.splits || ambiguity.splits
         leases[id]?.phase = .inDoubt(doubt)
+        // A restart must neither ask sooner, nor bring together what is to part.
+        keepAt = now.instant
     }
 
     // MARK: Status

@@ -75,6 +75,7 @@ package struct SenderMachine: Sendable {
     let settings: SenderSettings
     var generator: any RandomNumberGenerator & Sendable
     var now: Moment
+    var clock: ClockWatch
     var life = Life.idle
     var actions: [Action] = []
 
@@ -87,10 +88,14 @@ package struct SenderMachine: Sendable {
     var parks = Parks()
     var lanes = LaneHistory()
     var rights = LaneRights()
+    /// Lanes whose last request failed while others succeeded.
+    var failingLanes: Set<Int64> = []
     var batchSize: BatchSize
     var answeredRoutes: Set<Route> = []
     var calibrator: Calibrator
     var asking = Asking()
+    /// Logs in doubt that were sent again on the word of an upstream whose word is not proven yet.
+    var sentUnproven: [EventKind: Int] = [:]
     /// What was last handed over to be kept, and when something may be again without a settlement.
     var keptNotes: SenderNotes?
     var keepAt: Instant
@@ -107,12 +112,16 @@ package struct SenderMachine: Sendable {
         self.settings = settings
         self.generator = generator
         self.now = now
+        self.clock = ClockWatch(wall: now.wall, instant: now.instant, jump: Self.clockJump)
         self.pacer = Pacer(settings.inFlight)
         self.batchSize = BatchSize(bytesMax: settings.batchBytesMax)
         self.calibrator = Calibrator()
         self.keepAt = now.instant
         self.keptNotes = notes
     }
+
+    /// A clock that is set by less ends or prolongs ``Limits/unknownCauseGrace`` by that much.
+    private static let clockJump = Duration.seconds(30)
 
     /// Whether nothing will ever be done again.
     package var isStopped: Bool { life == .stopped }
@@ -121,11 +130,12 @@ package struct SenderMachine: Sendable {
     package mutating func handle(_ event: Event, at moment: Moment) -> [Action] {
         guard life != .stopped else { return [] }
         now = moment
+        clock.look(wall: now.wall, instant: now.instant)
         switch event {
         case .start: start()
         case .recalled(let recollection): recalled(recollection)
         case .leased(let answer, let purpose): leased(answer, purpose)
-        case .workArrived: supply.refilled()
+        case .workArrived: refilled()
         case .exchanged(let id, let outcome): exchanged(id, outcome)
         case .settled(let lease, let outcome): settled(lease, outcome)
         case .resume: resume()
@@ -174,6 +184,12 @@ package struct SenderMachine: Sendable {
             leases[lease.id] = OpenLease(lease, phase: .inDoubt(doubt))
         }
         keptNotes = notes
+    }
+
+    /// The queue may have something to give again.
+    mutating func refilled() {
+        supply.refilled()
+        parks.refilled()
     }
 
     /// Tries at once what waits because something failed. What waits because it might still arrive, or

@@ -24,6 +24,8 @@ struct SenderNotes: Equatable, Sendable {
     var size: BatchSize
     /// By lease.
     var doubts: [Int64: Doubt]
+    /// Logs that were sent again before it was known whether asking tells the truth.
+    var sentUnproven: [EventKind: Int]
 
     /// Parks that are written at most; with the bounds of ``LaneHistory`` the text stays below
     /// ``Limits/senderNotesMax``.
@@ -62,6 +64,11 @@ struct SenderNotes: Equatable, Sendable {
             writer.int(doubt.key)
             writer.instant(doubt.value.believedAt, at: moment)
             writer.bool(doubt.value.splits)
+        }
+        writer.key("unproven")
+        writer.list(sentUnproven.sorted { $0.key.rawValue < $1.key.rawValue }) { writer, sent in
+            writer.int(sent.key.rawValue)
+            writer.int(sent.value)
         }
         writer.endObject()
         return String(decoding: writer.bytes, as: UTF8.self)
@@ -109,6 +116,7 @@ struct SenderNotes: Equatable, Sendable {
         self.lanes = LaneHistory()
         self.size = size
         self.doubts = [:]
+        self.sentUnproven = [:]
         if let kept = document["health"], !restore(health: kept, at: moment) { return nil }
         for row in parks { guard restore(park: row, at: moment) else { return nil } }
         for row in deaths.reversed() {
@@ -133,6 +141,11 @@ struct SenderNotes: Equatable, Sendable {
             else { return nil }
             self.doubts[lease] = Doubt(believedAt: believedAt, splits: splits)
         }
+        for row in document["unproven"]?.rows(of: 2) ?? [] {
+            guard let kind = row[0].intValue.flatMap(EventKind.init), let count = row[1].count
+            else { return nil }
+            sentUnproven[kind] = count
+        }
     }
 
     private mutating func restore(health kept: JSONValue, at moment: Moment) -> Bool {
@@ -152,7 +165,7 @@ struct SenderNotes: Equatable, Sendable {
             failures > 0, let park = row[2].stringValue.flatMap(Park.init)
         else { return false }
         let entry = Parks.Entry(
-            park: park, route: route, failures: failures, probeAt: moment.instant)
+            park: park, route: route, failures: failures, triableAt: moment.instant)
         if row[0].isNull {
             parks.restore(.route(route), entry)
         } else if let lane = row[0].lane {
@@ -166,13 +179,14 @@ struct SenderNotes: Equatable, Sendable {
     /// What a machine remembers.
     init(
         health: DestinationHealth, parks: Parks, lanes: LaneHistory, size: BatchSize,
-        doubts: [Int64: Doubt]
+        doubts: [Int64: Doubt], sentUnproven: [EventKind: Int]
     ) {
         self.health = health
         self.parks = parks
         self.lanes = lanes
         self.size = size
         self.doubts = doubts
+        self.sentUnproven = sentUnproven
     }
 }
 

@@ -133,6 +133,79 @@ import Testing
     }
 }
 
+/// Lanes on whose requests upstream fails.
+@Suite struct `A lane that fails while others succeed` {
+    /// Lane 2 has failed once, which cost the destination a backoff; lane 1 has succeeded since.
+    private func failedOnce() -> SenderBench {
+        var bench = SenderBench.running()
+        bench.answer(bench.lease(.of(id: 1, lane: 2)), 500)
+        #expect(bench.snapshot.health != .steady)
+        bench.pass(.seconds(1))
+        bench.on(.workArrived)
+        bench.accept(bench.lease(.of(id: 2, lane: 1)), count: 1)
+        bench.commit(2)
+        #expect(bench.snapshot.health == .steady)
+        return bench
+    }
+
+    @Test func `backs off alone, and costs the destination nothing more`() {
+        var bench = failedOnce()
+        bench.answer(bench.lease(.of(id: 3, lane: 2)), 500)
+        #expect(bench.snapshot.health == .steady)
+        #expect(bench.snapshot.parks == [.failing])
+        #expect(bench.nextWish()?.parkedLanes == [2])
+        bench.accept(bench.lease(.of(id: 4, lane: 1)), count: 1)
+        for number in 10..<20 as Range<Int64> {
+            bench.on(.resume)
+            bench.answer(bench.lease(.of(id: number, lane: 2), .probe(.lanes([2]))), 500)
+            #expect(bench.snapshot.health == .steady)
+        }
+        #expect(bench.snapshot.parked.map(\.failures) == [11])
+    }
+
+    @Test func `counts what was under way together once`() {
+        var bench = failedOnce()
+        let requests = (3...4).map { bench.lease(.of(id: $0, lane: 2)) }
+        for request in requests { bench.answer(request, 500) }
+        #expect(bench.snapshot.parked.map(\.failures) == [1])
+        #expect(bench.snapshot.health == .steady)
+    }
+
+    @Test(arguments: [200, 400]) func `goes on as soon as upstream answers for it`(status: Int) {
+        var bench = failedOnce()
+        bench.answer(bench.lease(.of(id: 3, lane: 2)), 500)
+        bench.on(.resume)
+        let probe = bench.lease(.of(id: 4, lane: 2), .probe(.lanes([2])))
+        bench.answer(probe, status, #"[{"id":"data_1"}]"#)
+        #expect(bench.snapshot.parked.isEmpty)
+    }
+
+    @Test func `is not blamed for what it does once, nor for an outage`() {
+        var bench = failedOnce()
+        bench.accept(bench.lease(.of(id: 3, lane: 2)), count: 1)
+        bench.commit(3)
+        for number in 4...6 as ClosedRange<Int64> {
+            bench.answer(bench.lease(.of(id: number, lane: 2)), 500)
+            #expect(bench.snapshot.parked.isEmpty)
+            #expect(bench.snapshot.health != .steady)
+            bench.pass(.seconds(9))
+            bench.on(.workArrived)
+        }
+    }
+
+    @Test func `stays parked for the reason it was parked for before`() {
+        var bench = SenderBench.running()
+        bench.accept(bench.lease(.of(id: 1, lane: 1)), count: 1)
+        bench.commit(1)
+        bench.answer(bench.lease(.of(id: 2, lane: 2)), 403)
+        bench.commit(2)
+        bench.on(.resume)
+        bench.answer(bench.lease(.of(id: 3, lane: 2), .probe(.lanes([2]))), 500)
+        #expect(bench.snapshot.parks == [.notAllowed])
+        #expect(bench.snapshot.health == .steady)
+    }
+}
+
 @Suite struct `A batch that is too large` {
     @Test func `makes the next ones smaller, for an hour`() {
         var bench = SenderBench.running()

@@ -121,14 +121,39 @@ import Testing
 
     @Test func `without a settlement they are kept at most once a second`() {
         var bench = SenderBench.running()
-        let first = bench.lease(.of(.log, 2, id: 1))
-        let second = bench.lease(.of(.log, 2, id: 2))
-        bench.on(.exchanged(first, .noAnswer(reason: "reset", timedOut: false)))
+        bench.answer(bench.lease(.of(.log, 2, id: 1)), 500)
         #expect(bench.last.notes.count == 1)
-        bench.on(.exchanged(second, .noAnswer(reason: "late", timedOut: true)))
+        bench.on(.resume)
         #expect(bench.last.notes.isEmpty)
         #expect(bench.pass(.milliseconds(999)).notes.isEmpty)
         #expect(bench.pass(.milliseconds(1)).notes.count == 1)
+    }
+
+    @Test func `a doubt that begins is noted at once, so that a crash shortens no wait`() throws {
+        var bench = SenderBench.running()
+        let first = bench.lease(.of(.log, 2, id: 1))
+        let second = bench.lease(.of(.log, 2, id: 2))
+        bench.on(.exchanged(first, .noAnswer(reason: "late", timedOut: true)))
+        #expect(bench.last.notes.count == 1)
+        bench.on(.exchanged(second, .noAnswer(reason: "late", timedOut: true)))
+        #expect(bench.last.notes.count == 1)
+        // Killed in the same instant.
+        var again = SenderBench.running(leases: [.of(.log, 2, id: 2)], notes: bench.notes)
+        #expect(again.pass(.milliseconds(29_999)).exchanges.isEmpty)
+        #expect(again.pass(.milliseconds(1)).exchanges.count == 1)
+    }
+
+    @Test func `what is in doubt parts after a crash too, while some of it is sent alone`() throws {
+        var bench = SenderBench.running(answered: [], calibration: .undecided)
+        bench.answer(bench.lease(.of(.log, 3)), 500)
+        bench.on(.leased(.nothing(due: nil), .batch))
+        bench.pass(.seconds(2))
+        bench.answer(try #require(bench.last.exchanges.first).id, 404)
+        #expect(bench.last.exchanges.first?.request.method == "POST")
+        var again = SenderBench.running(leases: [.of(.log, 3)], notes: bench.notes)
+        again.pass(.seconds(2))
+        for _ in 0..<3 { again.answer(try #require(again.last.exchanges.first).id, 404) }
+        #expect(again.last.settlements.first?.regroupedNumbers == [[1000], [1001, 1002]])
     }
 
     @Test(arguments: [
@@ -139,6 +164,7 @@ import Testing
         #"{"version":1,"parks":[[2,99,"refusing",1]],"deaths":[],"lonely":[],"doubts":[]}"#,
         #"{"version":1,"parks":[],"deaths":[[1,-1]],"lonely":[],"doubts":[]}"#,
         #"{"version":1,"health":[5],"parks":[],"deaths":[],"lonely":[],"doubts":[]}"#,
+        #"{"version":1,"unproven":[[9,1]],"parks":[],"deaths":[],"lonely":[],"doubts":[]}"#,
         #"{"version":1,"batch":[0],"parks":[],"deaths":[],"lonely":[],"doubts":[]}"#,
     ])
     func `damaged ones are ignored`(notes: String) {

@@ -73,19 +73,77 @@ import Testing
         #expect(bench.snapshot.parkedLanes == [2, 3, 4])
     }
 
-    @Test func `probes of an empty parked lane do not go on without end`() {
+    /// Lane 2 is parked, and the first probe finds nothing in it.
+    private func emptyPark(due: Duration? = nil) -> SenderBench {
         var bench = SenderBench.running()
         bench.accept(bench.lease(.of(id: 1, lane: 1)), count: 1)
         bench.commit(1)
         bench.answer(bench.lease(.of(id: 2, lane: 2)), 402)
         bench.commit(2)
-        var probes = 0
-        for _ in 0..<600 {
-            let scopes = bench.pass(.seconds(1)).probes
-            probes += scopes.count
-            for scope in scopes { bench.on(.leased(.nothing(due: nil), .probe(scope))) }
+        #expect(bench.pass(.seconds(1)).probes == [.lanes([2])])
+        let due = due.map { bench.wall + $0 }
+        bench.on(.leased(.nothing(due: due), .probe(.lanes([2]))))
+        return bench
+    }
+
+    @Test func `an empty parked lane is looked into once a minute, and no oftener`() {
+        var bench = emptyPark()
+        for _ in 0..<10 {
+            #expect(bench.pass(.milliseconds(59_999)).probes.isEmpty)
+            #expect(bench.pass(.milliseconds(1)).probes == [.lanes([2])])
+            bench.on(.leased(.nothing(due: nil), .probe(.lanes([2]))))
         }
-        #expect((1...600).contains(probes))
+    }
+
+    @Test func `an empty parked operation is looked into once a minute, and no oftener`() {
+        var bench = SenderBench.running(answered: [.postLogs])
+        bench.answer(bench.lease(.of(.feedback, id: 1, lane: 5)), 405)
+        bench.commit(1)
+        let scope = ProbeScope.route(.postFeedback)
+        #expect(bench.pass(.seconds(1)).probes == [scope])
+        bench.on(.leased(.nothing(due: nil), .probe(scope)))
+        for _ in 0..<10 {
+            #expect(bench.pass(.milliseconds(59_999)).probes.isEmpty)
+            #expect(bench.pass(.milliseconds(1)).probes == [scope])
+            bench.on(.leased(.nothing(due: nil), .probe(scope)))
+        }
+    }
+
+    @Test func `an empty parked lane is tried as soon as work arrives, or a settlement frees some`()
+    {
+        var bench = emptyPark()
+        bench.pass(.seconds(2))
+        bench.on(.workArrived)
+        #expect(bench.last.probes == [.lanes([2])])
+        bench = emptyPark()
+        bench.pass(.seconds(2))
+        bench.lease(.of(id: 9, lane: 1))
+        bench.on(.leased(.nothing(due: nil), .probe(.lanes([2]))))
+        bench.accept(bench.last.exchanges.last?.id ?? 3, count: 1)
+        #expect(bench.last.probes.isEmpty)
+        bench.pass(.seconds(2))
+        bench.commit(9)
+        #expect(bench.last.probes == [.lanes([2])])
+    }
+
+    @Test func `work that keeps arriving elsewhere does not cut a park's backoff short`() {
+        var bench = emptyPark()
+        for _ in 0..<20 {
+            bench.on(.workArrived)
+            #expect(bench.last.probes.isEmpty)
+        }
+    }
+
+    @Test func `a parked lane whose event gives way is tried when that is over`() {
+        var bench = emptyPark(due: .seconds(7))
+        #expect(bench.pass(.milliseconds(6_999)).probes.isEmpty)
+        #expect(bench.pass(.milliseconds(1)).probes == [.lanes([2])])
+    }
+
+    @Test func `resume tries an empty parked lane at once`() {
+        var bench = emptyPark()
+        bench.on(.resume)
+        #expect(bench.last.probes == [.lanes([2])])
     }
 
     @Test func `of one lane that may not, nothing is concluded for others`() {

@@ -98,6 +98,8 @@ import Testing
 
     @Test func `they die when upstream has not known their log for ten minutes`() throws {
         var bench = SenderBench.running()
+        bench.pass(.seconds(600))
+        bench.on(.workArrived)
         let late = Timestamp(milliseconds: bench.wall.milliseconds - 599_999)
         bench.lease(.naming(["a"], attempts: 9, acceptedAt: late))
         bench.answer(try question(bench).id, 404, "who?")
@@ -114,9 +116,59 @@ import Testing
         #expect(bench.snapshot.trouble?.route == .patchLogByReference)
     }
 
+    /// Asks about the log that an effect of that age names; returns whether the effect died.
+    private func dies(_ bench: inout SenderBench, id: Int64, acceptedAt: Timestamp) throws -> Bool {
+        bench.on(.workArrived)
+        bench.lease(.naming(["a"], id: id, attempts: 9, acceptedAt: acceptedAt))
+        bench.answer(try question(bench).id, 404)
+        defer { bench.commit(id) }
+        return bench.last.settlements.first?.dead.isEmpty == false
+    }
+
+    @Test func `a clock set forward by hours does not end their ten minutes`() throws {
+        var bench = SenderBench.running()
+        bench.pass(.seconds(3600))
+        let acceptedAt = bench.wall
+        bench.pass(.seconds(60))
+        bench.jump(.seconds(6 * 3600))
+        #expect(try !dies(&bench, id: 1, acceptedAt: acceptedAt))
+        bench.pass(.milliseconds(599_999))
+        #expect(try !dies(&bench, id: 2, acceptedAt: acceptedAt))
+        bench.pass(.milliseconds(1))
+        #expect(try dies(&bench, id: 3, acceptedAt: acceptedAt))
+    }
+
+    @Test func `a clock set back by hours prolongs them by ten minutes at most`() throws {
+        var bench = SenderBench.running()
+        bench.pass(.seconds(3600))
+        let acceptedAt = bench.wall
+        bench.pass(.seconds(60))
+        bench.jump(.seconds(-6 * 3600))
+        #expect(try !dies(&bench, id: 1, acceptedAt: acceptedAt))
+        bench.pass(.milliseconds(599_999))
+        #expect(try !dies(&bench, id: 2, acceptedAt: acceptedAt))
+        bench.pass(.milliseconds(1))
+        #expect(try dies(&bench, id: 3, acceptedAt: acceptedAt))
+    }
+
+    @Test func `those of an earlier run die once this one has looked at the clock for ten minutes`()
+        throws
+    {
+        var bench = SenderBench.running()
+        let old = Timestamp(milliseconds: bench.wall.milliseconds - 86_400_000)
+        let future = Timestamp(milliseconds: bench.wall.milliseconds + 86_400_000)
+        bench.pass(.milliseconds(599_999))
+        #expect(try !dies(&bench, id: 1, acceptedAt: old))
+        bench.pass(.milliseconds(1))
+        #expect(try dies(&bench, id: 2, acceptedAt: old))
+        #expect(try dies(&bench, id: 3, acceptedAt: future))
+    }
+
     @Test func `on the word of a stranger they never die`() throws {
         var bench = SenderBench.running(answered: [])
         let old = Timestamp(milliseconds: bench.wall.milliseconds - 86_400_000)
+        bench.pass(.seconds(600))
+        bench.on(.workArrived)
         bench.lease(.naming(["a"], acceptedAt: old))
         bench.answer(try question(bench).id, 404)
         let settlement = try #require(bench.last.settlements.first)

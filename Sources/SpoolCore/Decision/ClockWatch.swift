@@ -1,7 +1,7 @@
 /// Whether the wall clock can be trusted with ages: after a jump of more than an hour, and after a start,
 /// not before it has gone evenly for ten minutes. A wrong clock must not discard what is young.
 public struct ClockWatch: Sendable {
-    /// A difference to the monotonic clock that counts as a jump.
+    /// A difference to the monotonic clock that counts as a jump where ages are long.
     public static let jump = Duration.seconds(3600)
     /// How long the clock must go evenly.
     public static let settling = Duration.seconds(600)
@@ -9,22 +9,39 @@ public struct ClockWatch: Sendable {
     private var wall: Timestamp
     private var instant: ContinuousClock.Instant
     private var evenSince: ContinuousClock.Instant
+    private let jump: Duration
 
     /// Begins to watch.
-    public init(wall: Timestamp, instant: ContinuousClock.Instant) {
+    ///
+    /// - Parameter jump: a smaller difference to the monotonic clock is let pass.
+    public init(wall: Timestamp, instant: ContinuousClock.Instant, jump: Duration = Self.jump) {
+        self.jump = jump
         self.wall = wall
         self.instant = instant
         self.evenSince = instant
     }
 
     /// Looks at both clocks; returns whether ages can be trusted.
+    @discardableResult
     public mutating func look(
         wall: Timestamp, instant: ContinuousClock.Instant
     ) -> Bool {
         let difference = (wall - self.wall) - (instant - self.instant)
-        if difference > Self.jump || difference < .zero - Self.jump { evenSince = instant }
+        if difference > jump || difference < .zero - jump { evenSince = instant }
         self.wall = wall
         self.instant = instant
-        return instant - evenSince >= Self.settling
+        return isTrusted
+    }
+
+    /// Whether ages can be trusted, as of the last look.
+    public var isTrusted: Bool { instant - evenSince >= Self.settling }
+
+    /// Whether what was accepted at `start` is that old, as of the last look; never while ages cannot be
+    /// trusted. What seems to come from the future is: it was there before the clock was set back.
+    ///
+    /// - Parameter age: at most ``settling``, so that going evenly for that long proves it.
+    public func hasAged(_ age: Duration, since start: Timestamp) -> Bool {
+        precondition(age <= Self.settling, "\(age) is longer than the clock is watched")
+        return isTrusted && !(.zero..<age).contains(wall - start)
     }
 }

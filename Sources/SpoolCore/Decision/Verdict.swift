@@ -49,6 +49,8 @@ public enum Park: String, Hashable, Sendable, CaseIterable {
     /// Upstream has refused ``Limits/deathsBeforePark`` events of a lane in a row: probably not the
     /// events are wrong.
     case refusing
+    /// Upstream keeps failing on a lane's requests while it serves others.
+    case failing
     /// An event should die, but there is no room for more dead letters.
     case deadLettersFull
 
@@ -64,6 +66,9 @@ public enum Park: String, Hashable, Sendable, CaseIterable {
         case .refusing:
             "upstream refuses every event of a project: read its words with loopspool dead, mend the "
                 + "cause, then loopspool dead resume"
+        case .failing:
+            "upstream fails on every event of a project while it serves others: read its words with "
+                + "loopspool status, and mend it there"
         case .deadLettersFull:
             "there is no room for more dead letters: replay or discard some (loopspool dead)"
         }

@@ -1,0 +1,209 @@
+import SpoolCore
+import SpoolSender
+import Testing
+
+@Suite struct `Calibrating` {
+    @Test func `the first delivery is looked for, and a fresh reference is not found`() throws {
+        var bench = SenderBench.running(answered: [], calibration: .undecided)
+        bench.accept(bench.lease(.of(.log, 5)), count: 5)
+        let delivered = try #require(bench.last.exchanges.first)
+        #expect(delivered.request.target == "/logs?reference_id=r1004")
+        bench.answer(delivered.id, 200, #"{"id":"data_1","reference_id":"r1004"}"#)
+        let unused = try #require(bench.last.exchanges.first)
+        #expect(unused.request.target.hasPrefix("/logs?reference_id=unused-"))
+        bench.answer(unused.id, 404)
+        #expect(bench.snapshot.calibration == .ask)
+        bench.commit(1)
+        // Recorded with the next settlement, once.
+        bench.accept(bench.lease(.of(id: 2)), count: 1)
+        #expect(bench.last.settlements.first?.calibration == .ask)
+        bench.commit(2)
+        bench.accept(bench.lease(.of(id: 3)), count: 1)
+        #expect(bench.last.settlements.first?.calibration == nil)
+    }
+
+    @Test func `the delivery of an evaluation log is looked for too`() throws {
+        var bench = SenderBench.running(answered: [], calibration: .undecided)
+        let id = bench.lease(.of(.evaluationLog))
+        bench.answer(id, 201, #"{"id":"data_1","project_id":"pr_1"}"#)
+        #expect(bench.last.exchanges.first?.request.target == "/logs?reference_id=r1000")
+    }
+
+    @Test func `a known destination is examined at the start`() throws {
+        let bench = SenderBench.running(references: ["a/b", "c"])
+        #expect(bench.last.exchanges.first?.request.target == "/logs?reference_id=a%2Fb")
+        var off = SenderSettings()
+        off.inDoubt = .resend
+        #expect(SenderBench.running(off, references: ["a"]).last.exchanges.isEmpty)
+    }
+
+    @Test func `three unknown deliveries switch to sending again, looked at hourly`() throws {
+        var bench = SenderBench.running(references: ["a", "b", "c"])
+        for _ in 0..<3 { bench.answer(try #require(bench.last.exchanges.first).id, 404) }
+        #expect(bench.snapshot.calibration == .resend)
+        #expect(bench.pass(.seconds(3599)).exchanges.isEmpty)
+        let again = try #require(bench.pass(.seconds(1)).exchanges.first)
+        bench.answer(again.id, 200, #"{"id":"data_1"}"#)
+        bench.answer(try #require(bench.last.exchanges.first).id, 404)
+        #expect(bench.snapshot.calibration == .ask)
+    }
+
+    @Test func `unclear answers are asked again with backoff, and doubts wait`() throws {
+        var bench = SenderBench.running(references: ["a"], calibration: .undecided)
+        let first = try #require(bench.last.exchanges.first)
+        bench.answer(bench.lease(.of(.log, 2)), 500)
+        bench.answer(first.id, 403)
+        var asked = 0
+        for _ in 0..<20 {
+            bench.pass(.seconds(60))
+            for question in bench.last.exchanges {
+                asked += 1
+                #expect(question.request.target == "/logs?reference_id=a")
+                bench.answer(question.id, 403)
+            }
+            #expect(bench.last.settlements.isEmpty)
+        }
+        #expect((10...600).contains(asked))
+        #expect(bench.snapshot.inDoubt == 1)
+    }
+
+    @Test func `with nothing delivered yet one event is sent alone first`() throws {
+        var bench = SenderBench.running(answered: [], calibration: .undecided)
+        bench.answer(bench.lease(.of(.log, 3)), 500)
+        bench.on(.leased(.nothing(due: nil), .batch))
+        bench.pass(.seconds(2))
+        let question = try #require(bench.last.exchanges.first)
+        #expect(question.request.target == "/logs?reference_id=r1000")
+        bench.answer(question.id, 404)
+        let alone = try #require(bench.last.exchanges.first)
+        #expect(alone.request.method == "POST")
+        #expect(
+            String(decoding: alone.request.body, as: UTF8.self)
+                == #"[{"reference_id":"r1000","output":"x"}]"#)
+        bench.accept(alone.id, count: 1)
+        let settlement = try #require(bench.last.settlements.first)
+        #expect(settlement.deliveredNumbers == [1000])
+        let found = try #require(bench.last.exchanges.first)
+        #expect(found.request.target == "/logs?reference_id=r1000")
+        bench.answer(found.id, 200, #"{"id":"data_1"}"#)
+        bench.answer(try #require(bench.last.exchanges.first).id, 404)
+        bench.commit(1)
+        #expect(bench.snapshot.calibration == .ask)
+        // The others are asked about now.
+        #expect(bench.last.exchanges.first?.request.target == "/logs?reference_id=r1001")
+    }
+
+    /// Four logs in doubt where nothing was delivered yet; upstream takes each and knows none. Returns
+    /// the settlements that named events, in order.
+    private func lied(_ bench: inout SenderBench, tries: Int) throws -> [Settlement] {
+        var settlements: [Settlement] = []
+        var posts = 0
+        while let next = bench.last.exchanges.first {
+            if next.request.method == "POST" {
+                posts += 1
+                if posts > tries { break }
+                bench.accept(next.id, count: 1)
+            } else {
+                bench.answer(next.id, 404)
+            }
+            while let settlement = bench.last.settlements.first {
+                settlements.append(settlement)
+                let exchanges = bench.last.exchanges
+                bench.commit(settlement.lease)
+                if bench.last.exchanges.isEmpty, let pending = exchanges.first {
+                    bench.answer(pending.id, 404)
+                }
+            }
+        }
+        return settlements
+    }
+
+    private func doubting(_ count: Int) -> SenderBench {
+        var bench = SenderBench.running(answered: [], calibration: .undecided)
+        bench.answer(bench.lease(.of(.log, count)), 500)
+        bench.on(.leased(.nothing(due: nil), .batch))
+        bench.pass(.seconds(2))
+        return bench
+    }
+
+    @Test func `what was sent alone on an unproven word is counted once the word proves false`()
+        throws
+    {
+        var bench = doubting(4)
+        let settlements = try lied(&bench, tries: 3)
+        #expect(bench.snapshot.calibration == .resend)
+        #expect(settlements.map(\.deliveredNumbers) == [[1000], [1001], [1002], []])
+        // Three were sent alone, the fourth goes back: upstream may have had each of them before.
+        #expect(settlements.map(\.possibleDuplicates) == [0, 0, 0, 4])
+        #expect(bench.snapshot.tally.possibleDuplicates == [.log: 4])
+    }
+
+    @Test func `where none of them is left, the next logs' settlement carries the count, once`()
+        throws
+    {
+        var bench = doubting(3)
+        let settlements = try lied(&bench, tries: 3)
+        #expect(settlements.map(\.possibleDuplicates) == [0, 0, 0])
+        #expect(bench.snapshot.calibration == .resend)
+        var counts: [Int] = []
+        for (number, kind) in zip(20..., [EventKind.feedback, .log, .log]) {
+            bench.on(.workArrived)
+            bench.accept(bench.lease(.of(kind, id: Int64(number))), count: 1)
+            counts.append(try #require(bench.last.settlements.first).possibleDuplicates)
+            bench.commit(Int64(number))
+        }
+        #expect(counts == [0, 3, 0])
+    }
+
+    @Test func `the count outlives a crash, and is dropped where the word proves true`() throws {
+        var bench = doubting(1)
+        bench.answer(try #require(bench.last.exchanges.first).id, 404)
+        // Noted before it is sent.
+        let actions = bench.last
+        let noted = actions.firstIndex { if case .keep = $0 { true } else { false } }
+        let sent = actions.firstIndex { if case .exchange = $0 { true } else { false } }
+        #expect(try #require(noted) < #require(sent))
+        for (calibration, count) in [(Calibration.resend, 1), (.ask, 0)] {
+            var again = SenderBench.running(calibration: calibration, notes: bench.notes)
+            again.accept(again.lease(.of(id: 7)), count: 1)
+            #expect(again.last.settlements.first?.possibleDuplicates == count)
+        }
+    }
+
+    @Test func `a wrong base URL is not hammered with events tried alone`() {
+        var bench = SenderBench.running(answered: [], calibration: .undecided)
+        bench.answer(bench.lease(.of(.log, 50)), 404)
+        bench.on(.leased(.nothing(due: nil), .batch))
+        var requests = 0
+        for _ in 0..<300 {
+            var actions = bench.pass(.seconds(1))
+            while let next = actions.exchanges.first {
+                requests += 1
+                bench.answer(next.id, 404)
+                actions = bench.last
+                if let settlement = actions.settlements.first {
+                    #expect(settlement.dead.isEmpty && settlement.delivered.isEmpty)
+                    bench.commit(1)
+                    actions = bench.last
+                }
+            }
+        }
+        #expect((2...60).contains(requests))
+        #expect(bench.snapshot.health != .steady)
+    }
+
+    @Test func `an upstream that knows every reference is never believed`() throws {
+        var bench = SenderBench.running(answered: [], calibration: .undecided)
+        bench.answer(bench.lease(.of(.log, 2)), 500)
+        bench.pass(.seconds(2))
+        // The doubtful event is "found", and so are all others.
+        for _ in 0..<3 {
+            let question = try #require(bench.last.exchanges.first)
+            bench.answer(question.id, 200, #"{"id":"data_1"}"#)
+        }
+        #expect(bench.snapshot.calibration == .resend)
+        let settlement = try #require(bench.last.settlements.first)
+        #expect(settlement.delivered.isEmpty)
+        #expect(settlement.possibleDuplicates == 2)
+    }
+}
