@@ -1,5 +1,6 @@
 #!/bin/sh
 # Installs what building and testing need and the machine lacks: SQLite's header, and Python's venv.
+# Arguments: programs that are needed besides, each in the package of its name (strace).
 set -eu
 
 missing=""
@@ -9,6 +10,9 @@ fi
 if ! python3 -c "import ensurepip, venv" 2>/dev/null; then
     missing="$missing python3-venv"
 fi
+for program in "$@"; do
+    command -v "$program" >/dev/null || missing="$missing $program"
+done
 [ -n "$missing" ] || exit 0
 
 echo "installing $missing"
