@@ -222,6 +222,8 @@ public struct IngestAPI: HTTPApplication {
                 loops.run { live.forward(request, reply) }
             case .dead, .unknown:
                 reply(.noSuchLog(id, standing))
+            case .failing:
+                reply(.spoolIsFailing)
             }
         }
     }

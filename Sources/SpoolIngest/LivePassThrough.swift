@@ -175,6 +175,7 @@ extension LivePassThrough {
     private enum Unresolved: Error {
         case queued(String)
         case dead(String, reason: String)
+        case failing
 
         var answer: HTTPAnswer {
             switch self {
@@ -183,6 +184,7 @@ extension LivePassThrough {
             case .dead(let id, let reason):
                 .detail(
                     status: 404, "\(id) was accepted and never reached upstream: \(reason)")
+            case .failing: .spoolIsFailing
             }
         }
     }
@@ -206,6 +208,7 @@ extension LivePassThrough {
             switch standing {
             case .upstream(let id): ids[thing] = id
             case .unknown: break
+            case .failing: throw .failing
             case .queued: throw .queued(identity.id(thing.thing, thing.sequence))
             case .dead(let reason):
                 throw .dead(identity.id(thing.thing, thing.sequence), reason: reason)

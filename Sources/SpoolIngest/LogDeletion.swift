@@ -66,6 +66,8 @@ struct LogDeletion {
                 if !local.contains(log.sequence) { local.append(log.sequence) }
             case .upstream:
                 continue
+            case .failing:
+                return .refuse(.spoolIsFailing)
             case .dead, .unknown:
                 return .refuse(.noSuchLog(log.id, standing, consequence: "; nothing was deleted"))
             }
@@ -81,6 +83,13 @@ struct LogDeletion {
 }
 
 extension HTTPAnswer {
+    /// 503: the disk does not say where a log is.
+    static var spoolIsFailing: HTTPAnswer {
+        .unavailable(
+            "the spool's disk refuses, nothing was done; try again. `loopspool status` tells the "
+                + "operator more")
+    }
+
     /// 503: it may be on its way upstream, and will soon have arrived or not.
     static var logIsOnItsWay: HTTPAnswer {
         .unavailable(

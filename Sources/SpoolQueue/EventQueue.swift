@@ -169,7 +169,7 @@ public final class EventQueue: EventSink, EventSource, EventLookup, Sendable {
 
     // MARK: EventLookup
 
-    /// Looks an event up; see ``EventLookup/find(_:_:_:)``. A disk that refuses answers `unknown`.
+    /// Looks an event up; see ``EventLookup/find(_:_:_:)``. A disk that refuses answers `failing`.
     public func find(
         _ thing: SpoolIdentity.Thing, _ sequence: EventSequence,
         _ done: @escaping @Sendable (ProvisionalStanding) -> Void
@@ -178,7 +178,7 @@ public final class EventQueue: EventSink, EventSource, EventLookup, Sendable {
             let standing = try store.find(thing, sequence)
             return { done(standing) }
         } orElse: { _ in
-            done(.unknown)
+            done(.failing)
         }
     }
 

@@ -24,6 +24,8 @@ struct Lanes {
     /// Lanes and operations that give nothing now. The events of such lanes do not count as ready.
     private(set) var parked: Set<Int64> = []
     private(set) var parkedRoutes: Set<Route> = []
+    /// Something came into a parked lane that was empty: there is something to try with again.
+    var hasParkedNews = false
     /// The lane that was tried last, by which probes go round.
     private var triedLast: Int64 = 0
     /// Body bytes of the events of each project, and lanes whose bytes are not written down yet.
@@ -67,10 +69,13 @@ struct Lanes {
     /// `count` more events of the lane are ready, the first of them at or after `sequence`.
     mutating func ready(_ id: Int64, _ count: Int, from sequence: EventSequence, at now: Timestamp)
     {
+        let route = self[id].route
+        if self[id].readyCount == 0, parked.contains(id) || parkedRoutes.contains(route) {
+            hasParkedNews = true
+        }
         all[id]!.readyCount += count
         all[id]!.cursor = min(all[id]!.cursor, sequence.rawValue - 1)
         if parked.contains(id) { return }
-        let route = self[id].route
         rotations[route, default: LaneRotation()].join(id)
         if totals[route, default: 0] == 0 { since[route] = now }
         totals[route, default: 0] += count

@@ -203,6 +203,8 @@ enum QueueSchema {
         -- Body bytes of the dead letters, and 200 for each.
         ALTER TABLE ledger ADD COLUMN dead_bytes INTEGER NOT NULL DEFAULT 0 CHECK (dead_bytes >= 0);
         UPDATE ledger SET dead_bytes = (SELECT coalesce(sum(length(body) + 200), 0) FROM dead);
+        -- Which of them died first.
+        CREATE INDEX dead_age ON dead (died_at);
         -- Why a log was discarded; whatever names it is discarded for the same reason.
         ALTER TABLE deleted ADD COLUMN reason TEXT NOT NULL DEFAULT 'deleted';
         -- Events accepted before this one that name the log by its reference; later ones mean another.

@@ -36,8 +36,9 @@ extension SpoolStore {
             guard settings.deadOnFull == .dropOldest, evictions < Limits.rowsPerStepMax else {
                 return false
             }
-            let oldest = try connection.integer("SELECT min(sequence) FROM dead") ?? 0
-            try discardDead(EventSequence(rawValue: oldest), .deadEvicted)
+            let oldest = try connection.integer(
+                "SELECT sequence FROM dead ORDER BY died_at, sequence LIMIT 1")
+            try discardDead(EventSequence(rawValue: oldest ?? 0), .deadEvicted)
             evictions += 1
         }
         return ledger.deadBytes + bytes <= settings.deadBytesMax

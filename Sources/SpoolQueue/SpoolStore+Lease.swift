@@ -12,6 +12,7 @@ extension SpoolStore {
         try wakeDue(at: now)
         // A sender that was given a batch asks again by itself: until then there is no news for it.
         announced = Timestamp(milliseconds: 0)
+        if wish.isProbe { lanes.hasParkedNews = false }
         if let lease = try wish.probe.map({ try leaseOne($0, wish, at: now) })
             ?? leaseBatch(wish, at: now)
         {

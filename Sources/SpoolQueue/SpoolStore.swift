@@ -167,6 +167,10 @@ final class SpoolStore: GroupState {
 
     /// Whether something is due that the sender has not been told of.
     func hasNews() -> Bool {
+        if lanes.hasParkedNews {
+            lanes.hasParkedNews = false
+            return true
+        }
         guard let due = nextDue() else { return false }
         if let announced, announced <= due { return false }
         announced = due

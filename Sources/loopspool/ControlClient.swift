@@ -24,13 +24,30 @@ struct ControlClient {
             request.headers.add(name: "Content-Type", value: "application/json")
             request.body = .bytes(body)
         }
+        let client = HTTPClient(
+            eventLoopGroupProvider: .singleton, configuration: Self.configuration)
+        let result: Result<Answer, any Error>
         do {
-            let answer = try await HTTPClient.shared.execute(request, timeout: .seconds(30))
+            let answer = try await client.execute(request, timeout: .seconds(30))
             let buffer = try await answer.body.collect(upTo: Limits.bodyBytesMax)
-            return Answer(status: Int(answer.status.code), body: Array(buffer.readableBytesView))
+            result = .success(
+                Answer(status: Int(answer.status.code), body: Array(buffer.readableBytesView)))
+        } catch {
+            result = .failure(error)
+        }
+        try? await client.shutdown()
+        do {
+            return try result.get()
         } catch {
             throw DaemonUnreachable(socket: socket, words: "\(error)")
         }
+    }
+
+    /// A socket that nobody listens on is said at once, not tried again for half a minute.
+    private static var configuration: HTTPClient.Configuration {
+        var configuration = HTTPClient.Configuration()
+        configuration.connectionPool.retryConnectionEstablishment = false
+        return configuration
     }
 
     /// The socket's path as a URL's host.

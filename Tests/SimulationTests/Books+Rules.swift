@@ -83,6 +83,11 @@ extension Books {
         causes(of: entry).contains { $0.place == .discarded }
     }
 
+    /// Whether something that an event names has died.
+    func namesDead(_ entry: Entry) -> Bool {
+        causes(of: entry).contains { $0.hasDied }
+    }
+
     /// What is delivered was applied, and goes by an id that upstream gave it.
     func checkArrived(_ delivered: Settlement.Delivered) throws(Violation) {
         guard let entry = entries[delivered.sequence] else {

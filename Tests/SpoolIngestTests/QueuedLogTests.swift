@@ -13,6 +13,7 @@ import Testing
     private let arrived = EventSequence(rawValue: 3)
     private let dead = EventSequence(rawValue: 4)
     private let forgotten = EventSequence(rawValue: 5)
+    private let unreadable = EventSequence(rawValue: 6)
 
     init() {
         for (sequence, isInFlight) in [(queued, false), (moving, true)] {
@@ -23,6 +24,7 @@ import Testing
         }
         desk.lookup.know(.log, arrived, .upstream("data_up"))
         desk.lookup.know(.log, dead, .dead("cause unknown"))
+        desk.lookup.know(.log, unreadable, .failing)
     }
 
     private func id(_ sequence: EventSequence) -> String { desk.id(.log, sequence.rawValue) }
@@ -145,6 +147,19 @@ import Testing
         let answer = try desk.send("DELETE", "/logs", query: query("data_9", id(queued)))
         #expect(answer.status == status)
         #expect(desk.lookup.discarded.isEmpty)
+    }
+
+    @Test func `a disk that refuses is no reason to call a log unknown`() throws {
+        for answer in [
+            try desk.send("GET", "/logs/" + id(unreadable)),
+            try desk.send("DELETE", "/logs", query: query(id(queued), id(unreadable))),
+        ] {
+            #expect(answer.status == 503)
+            #expect(answer.header("Retry-After") == "1")
+            #expect(try answer.json["detail"]?.stringValue?.contains("disk") == true)
+        }
+        #expect(desk.lookup.discarded.isEmpty)
+        #expect(desk.live.requests.isEmpty)
     }
 
     @Test func `dead and forgotten logs are not found, and nothing is deleted`() throws {

@@ -36,6 +36,8 @@ public enum ProvisionalStanding: Sendable {
     case dead(String)
     /// It was never accepted here, or was forgotten.
     case unknown
+    /// The disk refuses to say: ask again.
+    case failing
 }
 
 /// An event that is still in the queue, as `GET /logs/{id}` shows it.

@@ -1,0 +1,61 @@
+import SpoolCore
+import Testing
+
+@testable import SpoolQueue
+
+@Suite("A parked lane")
+struct ParkedLaneTests {
+    private func lanes(_ spool: TestSpool) -> Set<Int64> { Set(spool.store.lanes.all.keys) }
+
+    @Test("gives nothing to a batch, and one event to a probe of it, another one each time")
+    func probes() throws {
+        let spool = try TestSpool()
+        let logs = try spool.append(.log("a"), .log("b"), .log("c", project: "other"))
+        let parked = Set(spool.store.lanes.all.values.map(\.id).prefix(2))
+        let wish = LeaseWish(linger: .zero, parkedLanes: parked)
+        #expect(try spool.lease(wish) == nil)
+        let probe = LeaseWish(linger: .zero, parkedLanes: parked, probe: .lanes(parked))
+        let first = try #require(try spool.lease(probe))
+        let second = try #require(try spool.lease(probe))
+        #expect(first.events.count == 1 && second.events.count == 1)
+        #expect(first.events[0].lane != second.events[0].lane, "lanes take turns")
+        #expect(Set(logs).isSuperset(of: [first.events[0].sequence, second.events[0].sequence]))
+    }
+
+    @Test("says so once when something comes into it while it is empty")
+    func news() throws {
+        let spool = try TestSpool()
+        try spool.append(.log("a"))
+        let parked = lanes(spool)
+        _ = try spool.drain()
+        #expect(try spool.lease(LeaseWish(linger: .zero, parkedLanes: parked)) == nil)
+        #expect(!spool.store.hasNews())
+        try spool.append(.log("b"))
+        #expect(spool.store.hasNews())
+        #expect(!spool.store.hasNews())
+        try spool.append(.log("c"))
+        #expect(!spool.store.hasNews(), "there was something to try with already")
+    }
+
+    @Test("of an operation gives nothing, whatever the lane")
+    func parkedRoute() throws {
+        let spool = try TestSpool()
+        try spool.append(.log("a"), .log("b", project: "other"))
+        let wish = LeaseWish(linger: .zero, parkedRoutes: [.postLogs])
+        #expect(try spool.lease(wish) == nil)
+        #expect(!spool.store.hasNews())
+        let probe = LeaseWish(linger: .zero, parkedRoutes: [.postLogs], probe: .route(.postLogs))
+        #expect(try spool.lease(probe)?.events.count == 1)
+    }
+
+    @Test("that is lonely shares no request with another")
+    func lonely() throws {
+        let spool = try TestSpool()
+        let lonely = try spool.append(.log("a"), .log("b"))
+        let lane = try #require(lanes(spool).first)
+        let others = try spool.append(.log("c", project: "p2"), .log("d", project: "p3"))
+        let wish = LeaseWish(linger: .zero, lonelyLanes: [lane])
+        let batches = try spool.drain(wish)
+        #expect(Set(batches.map(Set.init)) == [Set(lonely), Set(others)])
+    }
+}
