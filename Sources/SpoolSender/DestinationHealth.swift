@@ -32,6 +32,8 @@ struct DestinationHealth: Equatable, Sendable {
     private(set) var state = State.steady
     /// Failures in a row.
     private(set) var failures = 0
+    /// Those of them that were questions.
+    private var questionFailures = 0
     /// Names the current stretch; requests remember the stretch they were sent in.
     private(set) var stretch = 0
     /// Whether the last failure left its events in doubt: then a whole batch is too much to try with.
@@ -63,6 +65,7 @@ struct DestinationHealth: Equatable, Sendable {
     mutating func succeeded(sentIn stretch: Int) {
         guard stretch == self.stretch else { return }
         failures = 0
+        questionFailures = 0
         state = .steady
     }
 
@@ -71,22 +74,26 @@ struct DestinationHealth: Equatable, Sendable {
         if park == nil { succeeded(sentIn: stretch) }
     }
 
-    /// A question sent in `stretch` was answered, so that requests may go again. How often deliveries have
-    /// failed is not forgotten: they may fail on.
+    /// A question sent in `stretch` was answered, so that requests may go again. How often questions have
+    /// failed is forgotten; how often deliveries have is not: they may fail on.
     mutating func answeredQuestion(sentIn stretch: Int) {
-        if stretch == self.stretch, park == nil { state = .steady }
+        guard stretch == self.stretch, park == nil else { return }
+        state = .steady
+        failures -= questionFailures
+        questionFailures = 0
     }
 
     /// A request sent in `stretch` failed. Returns whether that is news.
     mutating func failed(
-        sentIn stretch: Int, isDoubtful: Bool, retryAfter: Duration?, at now: Instant,
-        using generator: inout some RandomNumberGenerator
+        sentIn stretch: Int, isDoubtful: Bool, isQuestion: Bool = false, retryAfter: Duration?,
+        at now: Instant, using generator: inout some RandomNumberGenerator
     ) -> Bool {
         guard stretch == self.stretch else {
             if let retryAfter, let until { rest(until: max(until, now + retryAfter)) }
             return false
         }
         begin(isDoubtful: isDoubtful)
+        if isQuestion { questionFailures += 1 }
         let delay = RetryPolicy.delay(failures: failures, atLeast: retryAfter, using: &generator)
         rest(until: now + delay)
         return true
@@ -107,6 +114,7 @@ struct DestinationHealth: Equatable, Sendable {
     mutating func restore(_ state: State, failures: Int, isDoubtful: Bool) {
         self.state = state
         self.failures = failures
+        questionFailures = 0
         self.isDoubtful = isDoubtful
     }
 

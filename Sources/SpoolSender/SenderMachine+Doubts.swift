@@ -179,7 +179,8 @@ extension SenderMachine {
         case nil, 408, 425, 429, .some(500...599):
             if isFirst || retryAfter != nil {
                 failed(
-                    sentIn: stretch, isDoubtful: false, retryAfter: retryAfter, outcome.pace)
+                    sentIn: stretch, isDoubtful: false, isQuestion: true, retryAfter: retryAfter,
+                    outcome.pace)
             }
         default:
             health.answeredQuestion(sentIn: stretch)

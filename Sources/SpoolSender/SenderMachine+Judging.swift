@@ -71,11 +71,12 @@ extension SenderMachine {
 
     /// The destination failed, or asked to be left alone.
     mutating func failed(
-        sentIn stretch: Int, isDoubtful: Bool, retryAfter: Duration?, _ pace: Pacer.Failure
+        sentIn stretch: Int, isDoubtful: Bool, isQuestion: Bool = false, retryAfter: Duration?,
+        _ pace: Pacer.Failure
     ) {
         let isNews = health.failed(
-            sentIn: stretch, isDoubtful: isDoubtful, retryAfter: retryAfter, at: now.instant,
-            using: &generator)
+            sentIn: stretch, isDoubtful: isDoubtful, isQuestion: isQuestion,
+            retryAfter: retryAfter, at: now.instant, using: &generator)
         if isNews { pacer.failed(pace) }
     }
 
