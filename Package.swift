@@ -130,7 +130,8 @@ let package = Package(
         .testTarget(
             name: "SimulationTests",
             dependencies: [
-                "SpoolCore", "SpoolQueue", "SpoolSQLite", "SpoolSender", "SpoolTestKit",
+                "SpoolCore", "SpoolFaultKit", "SpoolQueue", "SpoolSQLite", "SpoolSender",
+                "SpoolTestKit",
             ], exclude: ["seeds.txt"]),
         .testTarget(name: "TidyTests"),
     ],

@@ -22,4 +22,6 @@ enum Canary: CaseIterable {
     case forgetsLateness
     /// A settlement that mixes up two ids.
     case swapsIDs
+    /// Commits that nobody syncs.
+    case skipsSync
 }

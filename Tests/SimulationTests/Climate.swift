@@ -16,13 +16,13 @@ struct Climate {
     var troubles: [(trouble: Trouble, percent: Int)] = []
     /// Stretches of time in which upstream is not itself.
     var spells: [Spell] = []
-    /// Group commits in a hundred that the disk refuses, and that it makes durable and denies.
+    /// Group commits in a hundred that a job fails, and in which the disk does.
     var refusedCommits = 0
-    var deniedCommits = 0
+    var diskFaults = 0
     /// Whether the disk is full for a while.
     var isFull: Range<Duration>?
-    /// Deaths of the process: at these times, in so many group commits in a thousand, and between
-    /// so many actions in a thousand.
+    /// Deaths of the process, half of them of the power: at these times, in so many group commits in a
+    /// thousand, and between so many actions in a thousand.
     var crashes: [Duration] = []
     var crashesInGroups = 0
     var crashesBetweenActions = 0
@@ -99,7 +99,7 @@ struct Climate {
 
     private mutating func drawDisk(using random: inout SeededRandom) {
         refusedCommits = [0, 0, 2, 8].randomElement(using: &random) ?? 0
-        deniedCommits = [0, 0, 0, 2].randomElement(using: &random) ?? 0
+        diskFaults = [0, 0, 2, 8].randomElement(using: &random) ?? 0
         if Int.random(in: 0..<6, using: &random) == 0 {
             let start = Self.instant(in: duration, using: &random)
             isFull = start..<(start + duration / 4)
@@ -126,10 +126,22 @@ struct Climate {
             queue.deadBytesMax = Int64.random(in: 2200...3200, using: &random)
             queue.deadOnFull = Bool.random(using: &random) ? .park : .dropOldest
         }
+        drawPolicies(using: &random)
         clockJumps = times(1).map { at in
             let minutes = [-360, -60, -1, 1, 60, 360].randomElement(using: &random) ?? 1
             return (at, .seconds(minutes * 60))
         }
+    }
+
+    private mutating func drawPolicies(using random: inout SeededRandom) {
+        if Int.random(in: 0..<5, using: &random) == 0 {
+            queue.bytesMax = Int64.random(in: 2000...9000, using: &random)
+            queue.onFull = Bool.random(using: &random) ? .refuse : .dropOldest
+        }
+        if Int.random(in: 0..<6, using: &random) == 0 {
+            queue.ageMax = .seconds([60, 900, 3600].randomElement(using: &random) ?? 60)
+        }
+        if Int.random(in: 0..<5, using: &random) == 0 { queue.duplicateReferences = .refuse }
     }
 
     private static func instant(in duration: Duration, using random: inout SeededRandom) -> Duration

@@ -23,6 +23,8 @@ struct Exchange {
     let size: Int
     /// Whether it is an update that changes nothing.
     let isQuestion: Bool
+    /// Whether the sender knew whether asking works when it sent it.
+    var isCalibrated = true
 
     /// The numbers of its events.
     var events: [Int] { isQuestion ? [] : elements.compactMap(\.event) }

@@ -76,7 +76,7 @@ struct Histories {
         if let failure = outcome.failure { failures.append((seed, failure)) }
     }
 
-    /// Files that live in memory where that is possible: nothing here tests the disk.
+    /// Files that live in memory where that is possible: what of them is durable, the simulated disk knows.
     private static func makeDirectory() throws -> String {
         let shared = "/dev/shm"
         let isThere = FileManager.default.isWritableFile(atPath: shared)

@@ -8,9 +8,11 @@ enum Sighting: String, CaseIterable {
     case spellMisconfigured
     case tooLargeTogether, faultyElement, unknownTarget
     // Disk, process, clock, operator
-    case commitRefused, commitDenied, spoolFull, crash, crashInTransaction, crashBeforeAnswer
+    case commitRefused, spoolFull, crash, crashInTransaction, crashBeforeAnswer
+    case diskFailed, diskStillFailing, powerCut, powerCutInGroup, groupSurvived, groupLost
     case crashBetweenActions, restartInDoubt, gracefulStop, stopInDoubt, clockForward, clockBack
     case replay, discard, discardDependent, discardDead, deadEvicted, noRoomForDead, notesKept
+    case droppedOldest, expired, duplicateRefused
     // Events
     case deliveredLog, deliveredUpdate, deliveredFeedback, deliveredSession
     case deliveredEvaluationLog, deliveredEvaluationResult

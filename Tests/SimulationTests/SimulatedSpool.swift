@@ -1,52 +1,95 @@
 import Foundation
 import SpoolCore
+import SpoolFaultKit
 import SpoolSQLite
 import SpoolSender
 
 @testable import SpoolQueue
 
-/// The spool's file and the store over it, through the deaths of the process.
+/// The spool's file and the store over it, through the deaths of the process and of the power.
 final class SimulatedSpool {
-    /// The store while the process lives.
+    /// The store while the process lives and the disk does not refuse.
     private(set) var store: SpoolStore?
     /// Mints this spool's ids: the same for every history, so that a history repeats exactly.
     let identity = SimulatedSpool.template.identity
     /// Whether the disk has room for more events.
-    let disk = Disk()
+    let room = Room()
+    /// The disk; a new one after every power cut.
+    private(set) var disk: FaultDisk
+    /// Whether the disk fails until it is mended.
+    private(set) var isFailing = false
     /// Opens the store, and keeps what outlives one; a new one in every life of the process.
     private(set) var opening: SpoolOpening?
-    private let settings: QueueSettings
-    private let directory: String
+    private var settings: QueueSettings
+    private let root: String
     private let time: VirtualTime
     private let bell = Bell()
-    private var lives = 0
+    private let canary: Canary?
+    private var cuts = 0
+    /// The files as a power cut during the running group leaves them.
+    private var image: String?
+
+    /// How the process ends.
+    enum Death {
+        /// What it has written is in the kernel's memory, if not on the disk.
+        case killed
+        /// What was not synced is there, or not.
+        case powerCut(leaving: FaultDisk.Remains, seed: UInt64)
+    }
 
     /// A new spool in an empty directory.
-    init(directory: String, time: VirtualTime, settings: QueueSettings) throws {
-        self.directory = directory
+    init(directory: String, time: VirtualTime, settings: QueueSettings, canary: Canary?) throws {
+        root = directory
         self.time = time
+        self.canary = canary
         var settings = settings
-        let disk = disk
+        let room = room
         settings.freeDiskBytesMin = 1
-        settings.freeDiskBytes = { disk.isFull ? 0 : 1 << 40 }
+        settings.freeDiskBytes = { room.isFull ? 0 : 1 << 40 }
         settings.instant = { time.instant }
         self.settings = settings
+        disk = Self.makeDisk()
+        try FileManager.default.createDirectory(
+            atPath: self.directory, withIntermediateDirectories: false)
         try Self.template.bytes.write(to: URL(filePath: path))
     }
 
-    private var path: String { "\(directory)/spool-\(lives).db" }
+    private var directory: String { "\(root)/\(cuts)" }
+    private var path: String { "\(directory)/spool.db" }
+
+    private static func makeDisk() -> FaultDisk { FaultDisk("simulated-\(UUID().uuidString)") }
+
+    /// The operator gives the next life of the process all the room there is.
+    func widen() { settings.bytesMax = Limits.spoolBytesMax }
+
+    /// Whether there may be no room for a request of an app.
+    var isNarrow: Bool { settings.bytesMax < Limits.spoolBytesMax }
 
     /// The process starts.
     func start() throws {
-        opening = Self.opening(of: path, settings, time, bell)
+        opening = Self.opening(of: path, settings, time, bell, vfs: disk.name)
         try open()
     }
 
     /// The store is made from the file: at the start, and after the disk refused.
-    func open() throws { store = try opening?.open() }
+    func open() throws {
+        do {
+            store = try opening?.open()
+        } catch {
+            opening?.failed(error)
+            throw error
+        }
+        if let kept = bell.salvaged { throw Violation("a sound file was salvaged: \(kept)") }
+        // A small log, so that a short history sees checkpoints.
+        try store?.connection.execute("PRAGMA wal_autocheckpoint = 20")
+        if canary == .skipsSync { try store?.connection.execute("PRAGMA synchronous = OFF") }
+    }
 
     /// The store is thrown away, because the disk refused.
-    func close() { store = nil }
+    func close(after error: (any Error)?) {
+        if let error { opening?.failed(error) }
+        store = nil
+    }
 
     /// The process ends in order.
     func stop() {
@@ -54,18 +97,70 @@ final class SimulatedSpool {
         opening = nil
     }
 
-    /// The process dies: what it has written is in the file and its log, what it had open is not closed.
-    func die() throws {
-        let old = path
-        opening = nil
-        lives += 1
-        for ending in ["", "-wal"] where FileManager.default.fileExists(atPath: old + ending) {
-            try FileManager.default.copyItem(atPath: old + ending, toPath: path + ending)
+    // MARK: Groups and the disk
+
+    /// Notes in the running transaction which group it is.
+    func mark(_ group: Int64) throws {
+        try store?.connection.execute(
+            "INSERT OR REPLACE INTO counter VALUES ('simulated_group', \(group))")
+    }
+
+    /// The last group that the file holds.
+    func lastGroup() throws -> Int64? {
+        try store?.connection.integer(
+            "SELECT value FROM counter WHERE name = 'simulated_group'")
+    }
+
+    /// The disk fails, once or until it is mended.
+    func fail(_ fault: DiskFault) {
+        isFailing = fault.lasts
+        disk.fail(
+            fault.operations, with: fault.failure, first: fault.first,
+            count: fault.lasts ? nil : 1, effect: fault.effect)
+    }
+
+    /// The disk is in order again.
+    func mend() {
+        isFailing = false
+        disk.mend()
+    }
+
+    /// The power goes before so many more operations on the files, if there are so many.
+    func cutPower(before operation: Int, leaving remains: FaultDisk.Remains, seed: UInt64) throws {
+        var left = operation
+        let target = try makeImageDirectory()
+        disk.observe { [unowned self] _, _ in
+            left -= 1
+            guard left == 0 else { return }
+            disk.crash(into: target, leaving: remains, seed: seed)
+            image = target
         }
-        store = nil
-        for ending in ["", "-wal", "-shm"] {
-            try? FileManager.default.removeItem(atPath: old + ending)
+    }
+
+    private func makeImageDirectory() throws -> String {
+        let next = "\(root)/\(cuts + 1)"
+        try FileManager.default.createDirectory(
+            atPath: next, withIntermediateDirectories: true)
+        return next
+    }
+
+    /// The process dies: nothing of what it had open is closed in order.
+    func die(_ death: Death) throws {
+        if case .powerCut(let remains, let seed) = death, image == nil {
+            let target = try makeImageDirectory()
+            disk.crash(into: target, leaving: remains, seed: seed)
+            image = target
         }
+        // A store that is thrown away would tidy up, and a dead process does not.
+        disk.becomeReadOnly()
+        stop()
+        mend()
+        disk.observe { _, _ in }
+        guard image != nil else { return }
+        image = nil
+        try FileManager.default.removeItem(atPath: directory)
+        cuts += 1
+        disk = Self.makeDisk()
     }
 
     /// Everything that left is where the books say, in the tables too.
@@ -99,11 +194,12 @@ final class SimulatedSpool {
     // MARK: Making one
 
     private static func opening(
-        of path: String, _ settings: QueueSettings, _ time: VirtualTime, _ bell: Bell
+        of path: String, _ settings: QueueSettings, _ time: VirtualTime, _ bell: Bell, vfs: String?
     ) -> SpoolOpening {
         SpoolOpening(
             path: path, destination: "http://upstream", settings: settings, clock: { time.wall },
-            report: { _ in }, ring: { bell.isRung = true }, vfs: nil)
+            report: { if $0 is SalvageNotice { bell.salvaged = "\($0)" } },
+            ring: { bell.isRung = true }, vfs: vfs)
     }
 
     /// A new spool's file with a fixed epoch and fixed keys, made once.
@@ -116,7 +212,8 @@ final class SimulatedSpool {
                 at: directory, withIntermediateDirectories: true)
             let path = directory.appending(path: "spool.db").path
             let settings = QueueSettings(freeDiskBytesMin: 0)
-            let opening = SimulatedSpool.opening(of: path, settings, VirtualTime(), Bell())
+            let opening = SimulatedSpool.opening(
+                of: path, settings, VirtualTime(), Bell(), vfs: nil)
             var store: SpoolStore? = try opening.open()
             try store?.connection.execute("UPDATE spool SET epoch = 7, key0 = 11, key1 = 13")
             store = nil
@@ -131,15 +228,17 @@ final class SimulatedSpool {
 
     /// How much room there is.
     // Safety: touched on the history's thread alone.
-    final class Disk: @unchecked Sendable {
+    final class Room: @unchecked Sendable {
         /// Whether nothing may be accepted.
         var isFull = false
     }
 
-    /// What the store rings.
+    /// What the store rings, and says.
     // Safety: touched on the history's thread alone.
     private final class Bell: @unchecked Sendable {
         var isRung = false
+        /// What was said about a damaged file.
+        var salvaged: String?
     }
 }
 
@@ -177,12 +276,13 @@ struct Losses {
     /// What is left in the queue and among the dead; nil: nothing was given up.
     var left: Set<EventSequence>?
 
-    /// The losses since the ledger was `before`.
-    init(of store: SpoolStore, since before: Ledger) throws {
-        if store.ledger.dead != before.dead || store.ledger.discarded > before.discarded {
+    /// The losses since the ledger was `before`; nil: since it was looked at last.
+    init(of store: SpoolStore, since before: Ledger?) throws {
+        let discarded = before.map { store.ledger.discarded - $0.discarded } ?? 1
+        if store.ledger.dead != before?.dead || discarded > 0 {
             dead = try Self.deadOfThemselves(store)
         }
-        guard store.ledger.discarded > before.discarded else { return }
+        guard discarded > 0 else { return }
         let rows = try store.connection.prepare(
             "SELECT sequence FROM event UNION ALL SELECT sequence FROM dead")
         var left: Set<EventSequence> = []

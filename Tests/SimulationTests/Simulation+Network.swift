@@ -20,9 +20,10 @@ struct Reply {
 extension Simulation {
     /// The sender writes a request.
     func send(_ id: SenderMachine.ExchangeID, _ request: UpstreamRequest) throws {
-        guard let exchange = Exchange(request) else {
+        guard var exchange = Exchange(request) else {
             throw Violation("no request of the v4 API: \(request.method) \(request.target)")
         }
+        exchange.isCalibrated = machine?.snapshot(at: time.instant).calibration != .undecided
         note(
             "sends \(id) \(request.method) \(request.target) \(String(decoding: request.body, as: UTF8.self))",
             Int64(id))
@@ -80,7 +81,8 @@ extension Simulation {
         let isStrict =
             climate.rules.asking == .truthful && climate.settings.inDoubt == .ask
         for application in upstream.applied[before...] {
-            let isAgain = try books.applied(application, isStrict: isStrict)
+            let isAgain = try books.applied(
+                application, isStrict: isStrict, isExcused: !exchange.isCalibrated)
             if isAgain { saw(exchange.route.method == "PATCH" ? .updateRepeated : .realDuplicate) }
         }
     }

@@ -1,4 +1,5 @@
 import SpoolCore
+import SpoolSQLite
 import SpoolSender
 import SpoolTestKit
 
@@ -10,8 +11,16 @@ extension Simulation {
     func start() throws {
         guard machine == nil else { return }
         note("start")
-        try spool.start()
-        books.starts += 1
+        do {
+            try spool.start()
+        } catch let error as SQLiteError where spool.isFailing {
+            note("the disk is still failing: \(error)")
+            saw(.diskStillFailing)
+            spool.stop()
+            return plan(.start, after: anyDuration(upTo: .seconds(20)))
+        }
+        try learnWhatIsOnDisk()
+        startedAt = time.instant
         machine = SenderMachine(
             settings: climate.settings, generator: SeededRandom(seed: random.next()), at: moment)
         try give(.start)
@@ -87,13 +96,14 @@ extension Simulation {
         plan(.start, after: anyDuration(upTo: .seconds(20)))
     }
 
-    /// The process dies.
-    func crash() throws {
+    /// The process dies, by itself or with the power.
+    func crash(_ death: SimulatedSpool.Death? = nil) throws {
         guard machine != nil else { return }
-        note("crash")
-        saw(.crash)
+        let death = death ?? anyDeath()
+        note("crash: \(death)")
+        if case .powerCut = death { saw(.powerCut) } else { saw(.crash) }
         end()
-        try spool.die()
+        try spool.die(death)
         plan(.start, after: anyDuration(upTo: .seconds(20)))
     }
 

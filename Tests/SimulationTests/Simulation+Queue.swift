@@ -1,4 +1,5 @@
 import SpoolCore
+import SpoolFaultKit
 import SpoolSQLite
 import SpoolSender
 
@@ -10,92 +11,136 @@ extension Simulation {
     func submit(_ job: SpoolJob) {
         jobs.append(job)
         guard !isCommitPlanned else { return }
-        isCommitPlanned = true
-        let slowest = chance(percent: 5) ? Duration.milliseconds(800) : .milliseconds(15)
-        plan(.commitGroup, after: anyDuration(upTo: slowest))
+        planGroup(upTo: chance(percent: 5) ? .milliseconds(800) : .milliseconds(15))
     }
 
     /// What befalls a group.
-    private enum Fate: Equatable {
+    private enum Fate {
         case commits
-        /// The disk refuses the job at this place, or the commit behind the last.
+        /// The job at this place fails, or the commit behind the last.
         case isRefused(at: Int)
-        /// The commit is durable, and the disk says it is not.
-        case isDenied
+        /// The disk fails, now or later.
+        case meets(DiskFault)
         /// The process dies before the job at this place, or before the commit.
         case dies(at: Int)
+        /// The power goes before this operation on the files, or before anybody is told.
+        case losesPower(at: Int)
         /// The process dies before anybody is told.
         case diesUntold
     }
 
     private func drawFate(of group: [SpoolJob]) -> Fate {
-        if isCalm { return .commits }
+        if isCalm || spool.isFailing { return .commits }
         let place = Int.random(in: 0...group.count, using: &random)
         if chance(percent: climate.refusedCommits) { return .isRefused(at: place) }
-        if chance(percent: climate.deniedCommits) { return .isDenied }
+        if chance(percent: climate.diskFaults) { return .meets(DiskFault(using: &random)) }
         guard chance(perMille: climate.crashesInGroups) else { return .commits }
-        return Bool.random(using: &random) ? .diesUntold : .dies(at: place)
+        switch Int.random(in: 0..<3, using: &random) {
+        case 0: return .diesUntold
+        case 1: return .dies(at: place)
+        default: return .losesPower(at: Int.random(in: 1...40, using: &random))
+        }
     }
 
     /// Commits a group: all that waits, or the first of it.
     func commitGroup() throws {
         isCommitPlanned = false
-        guard !jobs.isEmpty else { return }
+        guard let store = try openedStore() else { return }
+        guard !jobs.isEmpty else { return rest(store) }
         let count =
             chance(percent: 70) ? jobs.count : Int.random(in: 1...jobs.count, using: &random)
         let group = Array(jobs.prefix(count))
         jobs.removeFirst(count)
+        groups += 1
         let fate = drawFate(of: group)
-        note("group of \(count): \(fate)", Int64(count))
-        spool.disk.isFull = !isCalm && (climate.isFull?.contains(time.elapsed) ?? false)
-        guard let store = try openedStore() else { return }
-        try store.begin()
-        var answers: [SpoolAnswer] = []
-        var losses: [Losses] = []
-        for (place, job) in group.enumerated() {
-            if fate == .isRefused(at: place) { return refuse(group) }
-            if fate == .dies(at: place) { return try dieInGroup(.crashInTransaction) }
-            let before = store.ledger
-            answers.append(try perform(job, on: store))
-            losses.append(try Losses(of: store, since: before))
-        }
-        if canary == .answersBeforeCommit {
-            for case .append(.success(let receipt), let events) in answers where fate != .commits {
-                try acknowledge(receipt, events)
+        note("group \(groups) of \(count): \(fate)", Int64(count))
+        spool.room.isFull = !isCalm && (climate.isFull?.contains(time.elapsed) ?? false)
+        var deeds: [(answer: SpoolAnswer, losses: Losses)] = []
+        let failures = spool.disk.failures
+        do {
+            if case .meets(let fault) = fate { fail(fault) }
+            if case .losesPower(let operation) = fate {
+                try spool.cutPower(before: operation, leaving: anyRemains(), seed: random.next())
             }
+            try store.begin()
+            for (place, job) in group.enumerated() {
+                if try isOver(fate, at: place, group) { return }
+                let before = store.ledger
+                let answer = try perform(job, on: store)
+                deeds.append((answer, try Losses(of: store, since: before)))
+            }
+            if canary == .answersBeforeCommit { try acknowledgeEarly(deeds) }
+            if try isOver(fate, at: count, group) { return }
+            try spool.mark(groups)
+            unclear = UnclearGroup(number: groups, deeds: deeds)
+            try store.commit()
+        } catch let error as SQLiteError where spool.disk.failures > failures {
+            note("the disk fails: \(error)")
+            saw(.diskFailed)
+            if !spool.isFailing { spool.mend() }
+            return refuse(group, after: error)
         }
-        if fate == .isRefused(at: count) { return refuse(group) }
-        if fate == .dies(at: count) { return try dieInGroup(.crashInTransaction) }
-        try store.commit()
-        for (answer, losses) in zip(answers, losses) { try record(answer, losses) }
+        if case .meets = fate, !spool.isFailing { spool.mend() }
+        if case .losesPower = fate {
+            saw(.powerCutInGroup)
+            return try crash(anyPowerCut())
+        }
+        unclear = nil
+        for deed in deeds { try record(deed.answer, deed.losses) }
         try books.checkBalance(of: store)
-        if fate == .diesUntold { return try dieInGroup(.crashBeforeAnswer) }
-        if fate == .isDenied {
-            saw(.commitDenied)
-            return refuse(group)
+        if case .diesUntold = fate {
+            saw(.crashBeforeAnswer)
+            return try crash()
         }
-        for answer in answers { try tell(answer) }
+        for deed in deeds { try tell(deed.answer) }
         rest(store)
         if jobs.isEmpty {
             plan(.upkeep, after: .milliseconds(1))
-        } else if !isCommitPlanned {
-            isCommitPlanned = true
-            plan(.commitGroup, after: anyDuration(upTo: .milliseconds(15)))
+        } else {
+            planGroup(upTo: .milliseconds(15))
         }
     }
 
-    private func dieInGroup(_ sighting: Sighting) throws {
-        saw(sighting)
-        try crash()
+    /// Whether a group ends before the job at this place.
+    private func isOver(_ fate: Fate, at place: Int, _ group: [SpoolJob]) throws -> Bool {
+        switch fate {
+        case .isRefused(at: place): refuse(group, after: nil)
+        case .dies(at: place):
+            saw(.crashInTransaction)
+            try crash()
+        default: return false
+        }
+        return true
+    }
+
+    private func acknowledgeEarly(_ deeds: [(answer: SpoolAnswer, losses: Losses)]) throws {
+        for case .append(.success(let receipt), let events) in deeds.map(\.answer) {
+            try acknowledge(receipt, events)
+        }
+    }
+
+    private func planGroup(upTo most: Duration) {
+        guard !isCommitPlanned else { return }
+        isCommitPlanned = true
+        plan(.commitGroup, after: anyDuration(upTo: most))
     }
 
     /// The store, made anew where the last group was refused.
     func openedStore() throws -> SpoolStore? {
-        if spool.store == nil, machine != nil {
+        guard spool.store == nil, machine != nil else { return spool.store }
+        do {
             try spool.open()
-            // What the sender was never told of is taken back; see `ToldLeases`.
-            if let told = spool.opening?.leases.ids { books.takeBack(leasesNotIn: told) }
+        } catch let error as SQLiteError where spool.isFailing {
+            note("the disk is still failing: \(error)")
+            saw(.diskStillFailing)
+            let group = jobs
+            jobs = []
+            refuse(group, after: nil)
+            return nil
         }
+        try learnWhatIsOnDisk()
+        // What the sender was never told of is taken back; see `ToldLeases`.
+        if let told = spool.opening?.leases.ids { books.takeBack(leasesNotIn: told) }
         return spool.store
     }
 
@@ -108,10 +153,19 @@ extension Simulation {
     /// A step of what nobody waits for.
     func upkeep() throws {
         guard jobs.isEmpty, let store = spool.store else { return }
-        let hasMore = try store.upkeep()
-        try books.checkBalance(of: store)
-        rest(store)
-        if hasMore { plan(.upkeep, after: .milliseconds(1)) }
+        do {
+            let before = store.ledger
+            let hasMore = try store.upkeep()
+            try record(try Losses(of: store, since: before))
+            try books.checkBalance(of: store)
+            rest(store)
+            if hasMore { plan(.upkeep, after: .milliseconds(1)) }
+        } catch let error as SQLiteError where spool.isFailing {
+            note("the disk fails: \(error)")
+            isUpkeepUnclear = true
+            spool.close(after: error)
+            planGroup(upTo: .seconds(1))
+        }
     }
 
     // MARK: Jobs
@@ -170,100 +224,6 @@ extension Simulation {
         return outcome
     }
 
-    // MARK: Truth
-
-    /// Notes what is durable now, whoever is told.
-    private func record(_ answer: SpoolAnswer, _ losses: Losses) throws {
-        switch answer {
-        case .append(.success(let receipt), let events):
-            record(events, receipt.sequences)
-        case .append(.failure, _): saw(.spoolFull)
-        case .lease(let answer, _):
-            // What died in this look left the way free for what was leased in it.
-            try record(losses)
-            guard case .batch(let lease) = answer else {
-                return note("nothing to lease: \(answer)")
-            }
-            let members = lease.events.map { "\($0.sequence.rawValue)" }.joined(separator: " ")
-            note("lease \(lease.id) \(lease.route): \(members)", lease.id)
-            try books.leased(lease, at: time.instant)
-            return sawLease(lease)
-        case .settle(_, let done, let outcome):
-            if let done { try record(done, outcome) }
-        case .kept: saw(.notesKept)
-        case .recall(let recollection): try books.checkLeases(recollection.leases)
-        case .discard(let outcome, let sequences):
-            guard outcome == .discarded else { return }
-            for sequence in sequences where books.entries[sequence]?.place == .held {
-                note("\(sequence.rawValue) was discarded")
-                try books.discarded(sequence)
-                saw(.discard)
-            }
-        case .replay(_, let step), .replayFollowers(let step, _):
-            for sequence in step.matches { try books.revived(sequence) }
-            if !step.matches.isEmpty { saw(.replay) }
-        case .discardDead(_, let step):
-            for sequence in step.matches {
-                note("\(sequence.rawValue) was dead and is discarded")
-                try books.discarded(sequence)
-                saw(.discardDead)
-            }
-        }
-        try record(losses)
-    }
-
-    private func record(_ events: [AppEvent], _ sequences: [EventSequence]) {
-        for (event, sequence) in zip(events, sequences) {
-            note(
-                "n=\(event.number) \(event.kind) accepted as \(sequence.rawValue): \(event.line ?? "")"
-            )
-            if !books.accepted(event, sequence, at: time.wall) { saw(.deduplicated) }
-        }
-    }
-
-    private func record(_ settlement: Settlement, _ outcome: SettleOutcome) throws {
-        var settlement = settlement
-        if case .withoutRoomForDead(let unburied) = outcome {
-            saw(.noRoomForDead)
-            settlement.returned += unburied.map { Settlement.Returned(sequence: $0) }
-            settlement.dead.removeAll { unburied.contains($0.sequence) }
-        }
-        try books.settled(settlement, at: time.instant)
-        sawSettlement(settlement)
-    }
-
-    /// Notes what the queue itself let die, gave up with the log it names, or dropped for want of room.
-    private func record(_ losses: Losses) throws {
-        if let dead = losses.dead {
-            let deaths = dead.filter { books.entries[$0.sequence]?.place == .held }
-            for (sequence, reason) in deaths {
-                note("\(sequence.rawValue) died by itself: \(reason)")
-                saw(reason.sighting)
-            }
-            try books.died(deaths)
-        }
-        guard let left = losses.left else { return }
-        for letter in books.events(.dead) where !left.contains(letter.sequence) {
-            guard climate.queue.deadOnFull == .dropOldest else {
-                throw Violation("dead letter \(letter.sequence.rawValue) is gone")
-            }
-            saw(.deadEvicted)
-            try books.discarded(letter.sequence)
-        }
-        let given = books.events(.held).filter { !left.contains($0.sequence) }
-        for entry in given {
-            note("\(entry.sequence.rawValue) was given up")
-            try books.discarded(entry.sequence)
-            saw(.discardDependent)
-        }
-        let evicts = climate.queue.deadOnFull == .dropOldest
-        for entry in given where !books.namesDiscarded(entry) {
-            // It died, and made way for the next to die in the same transaction.
-            if evicts, books.namesDead(entry) { continue }
-            throw Violation("event \(entry.sequence.rawValue) was given up for nothing")
-        }
-    }
-
     // MARK: Answers
 
     private func tell(_ answer: SpoolAnswer) throws {
@@ -312,10 +272,11 @@ extension Simulation {
         apps.learn(events, receipt.sequences, sessions: sessions)
     }
 
-    /// The disk has refused, or says so: the store is thrown away, and everybody is told.
-    private func refuse(_ group: [SpoolJob]) {
+    /// The group was refused, or the disk says so: the store is thrown away, everybody is told, and the
+    /// file is opened again by and by.
+    private func refuse(_ group: [SpoolJob], after error: SQLiteError?) {
         saw(.commitRefused)
-        spool.close()
+        spool.close(after: error)
         for job in group {
             switch job {
             case .append, .keep, .discard, .replay, .replayFollowers, .discardDead: break
@@ -325,9 +286,6 @@ extension Simulation {
             case .recall: jobs.append(job)
             }
         }
-        if !jobs.isEmpty, !isCommitPlanned {
-            isCommitPlanned = true
-            plan(.commitGroup, after: anyDuration(upTo: .milliseconds(15)))
-        }
+        planGroup(upTo: spool.isFailing ? .seconds(5) : .milliseconds(15))
     }
 }

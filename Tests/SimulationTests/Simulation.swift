@@ -7,15 +7,16 @@ import SpoolTestKit
 /// One history: the real queue and the real sender between apps and an upstream, on virtual time, with
 /// everything that may go wrong drawn from one seed.
 ///
-/// Replaced are the clock, the scheduler, the transport, and the queue's thread: work for the store waits
-/// and is committed in groups of any size, as ``GroupCommitter`` would. After every step the rules
-/// of ``Books`` are checked; at the end nothing goes wrong any more and everything has to drain.
+/// Replaced are the clock, the scheduler, the transport, the disk under SQLite, and the queue's thread:
+/// work for the store waits and is committed in groups of any size, as ``GroupCommitter`` would. After
+/// every step the rules of ``Books`` are checked; at the end nothing goes wrong any more and everything has
+/// to drain.
 final class Simulation {
     /// What happens at an instant.
     enum Step {
         /// To the outer world, whether the daemon runs or not.
         case submit, submitHealthy, lateLog(String)
-        case jump(Duration), crash, stop, start, discard, replay, discardDead, resume, calm
+        case jump(Duration), crash, stop, start, mend, discard, replay, discardDead, resume, calm
         /// An upstream applies a request whose answer nobody waits for.
         case appliesUnseen(Exchange)
         /// To this life of the process, and to none after it.
@@ -45,19 +46,26 @@ final class Simulation {
     var jobs: [SpoolJob] = []
     /// Whether the queue's thread has been woken.
     var isCommitPlanned = false
+    /// Groups so far, and the one of which nobody knows whether it is on the disk.
+    var groups: Int64 = 0
+    var unclear: UnclearGroup?
+    /// Whether nobody knows whether the last step of upkeep is on the disk.
+    var isUpkeepUnclear = false
     /// Whether nothing goes wrong any more.
     var isCalm = false
     /// Deliveries whose outcome the machine does not have yet.
     var underWay: Set<SenderMachine.ExchangeID> = []
     /// When the operator stopped the daemon, while it is stopping.
     var stopAskedAt: ContinuousClock.Instant?
+    /// When it started last.
+    var startedAt = VirtualTime.start
     /// What it came across.
     private(set) var sightings: Set<Sighting> = []
     /// Changes with everything that happens: equal for equal histories.
     private(set) var fingerprint: UInt64 = 0xcbf2_9ce4_8422_2325
     /// How long it is.
     private(set) var steps = 0
-    /// The last steps in words, if they are kept.
+    /// The climate and the last steps in words, if they are kept.
     private(set) var story: [String] = []
     private let keepsStory: Bool
 
@@ -72,7 +80,8 @@ final class Simulation {
         climate = Climate(using: &random)
         upstream = Upstream(climate.rules)
         books = Books(isTruthful: climate.rules.asking == .truthful)
-        spool = try SimulatedSpool(directory: directory, time: time, settings: climate.queue)
+        spool = try SimulatedSpool(
+            directory: directory, time: time, settings: climate.queue, canary: canary)
         decoder = EventDecoder(
             identity: spool.identity, defaultProject: "home", stamps: time)
         apps = Apps(identity: spool.identity, logBytesMax: climate.rules.bodyBytesMax)
@@ -100,6 +109,7 @@ final class Simulation {
     ///
     /// - Throws: a ``Violation``, or what the store threw.
     func run() throws {
+        note("\(climate)")
         while let (at, step) = agenda.next() {
             if isCalm, isOver { break }
             steps += 1
@@ -121,7 +131,7 @@ final class Simulation {
 
     private var isOver: Bool {
         books.count(.held) == 0 && jobs.isEmpty && machine != nil && underWay.isEmpty
-            && apps.areDone
+            && unclear == nil && apps.areDone
     }
 
     private var waiting: String {
@@ -141,6 +151,7 @@ final class Simulation {
         case .crash: try crash()
         case .stop: stop()
         case .start: try start()
+        case .mend: mend()
         case .discard: discard()
         case .replay: replay()
         case .discardDead: discardDead()
@@ -157,7 +168,9 @@ final class Simulation {
     // MARK: Apps, operator, clock
 
     private func submitHealthy() {
-        guard machine != nil else { return plan(.submitHealthy, after: .seconds(1)) }
+        guard machine != nil, stopAskedAt == nil, !spool.isNarrow else {
+            return plan(.submitHealthy, after: .seconds(1))
+        }
         submit(apps.healthySubmission())
     }
 
@@ -219,6 +232,7 @@ final class Simulation {
     private func calm() {
         note("calm")
         isCalm = true
+        spool.mend()
         agenda.cancel {
             switch $0 {
             case .crash, .stop, .jump, .submit, .discard, .replay, .discardDead, .resume: true
@@ -226,9 +240,14 @@ final class Simulation {
             }
         }
         plan(.submitHealthy, after: .zero)
+        // Where there is no room, nothing can be accepted that would prove a route; so there is more.
+        if climate.queue.bytesMax < Limits.spoolBytesMax {
+            spool.widen()
+            stop()
+        }
         // Where dead letters have no room, the operator makes some, or nothing more can die.
         guard climate.queue.deadBytesMax < Limits.deadBytesMax else { return }
-        for hour in 0...2 { plan(.discardDead, after: .seconds(60 + hour * 3600)) }
+        for time in 0..<40 { plan(.discardDead, after: .seconds(60 + time * 600)) }
     }
 
     // MARK: Chance, time, telling
@@ -262,6 +281,6 @@ final class Simulation {
         }
         guard keepsStory else { return }
         story.append("\(time.elapsed.wholeMilliseconds) ms: \(text())")
-        if story.count > 10_000 { story.removeFirst(5_000) }
+        if story.count > 10_000 { story.removeSubrange(1...5_000) }
     }
 }
