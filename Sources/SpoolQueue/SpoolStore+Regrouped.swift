@@ -53,10 +53,11 @@ extension SpoolStore {
             id: id, route: open.route, bytes: bytes, events: events, isRegrouped: open.isRegrouped)
     }
 
-    /// Whether an event that was leased before names a log nobody here has heard of.
+    /// Whether an event that was leased before names a log that upstream need not have: nobody here has
+    /// heard of it, or it was accepted since and is still in the queue.
     private func namesUnknownLog(_ row: EventRow) throws -> Bool {
         let standing = try DependencyOrder.standing(
             of: row.causalFacts, at: Timestamp(milliseconds: .max / 2), batch: [], in: self)
-        return standing == .ready(namesUnknownLog: true)
+        return standing != .ready(namesUnknownLog: false)
     }
 }

@@ -66,6 +66,20 @@ struct CausalOrderTests {
         #expect(try spool.drain() == [[parent], [child]])
     }
 
+    @Test("a child in doubt whose parent came meanwhile may still be refused for its name")
+    func parentComesWhileInDoubt() throws {
+        let spool = try TestSpool()
+        let child = try spool.append(.log("child", parent: "parent"))
+        spool.time.advance(Limits.unknownCauseWait)
+        let sent = try #require(try spool.lease())
+        #expect(sent.events.map(\.namesUnknownLog) == [true])
+        try spool.append(.log("parent"))
+        try spool.crash()
+        let recalled = try spool.store.recall().leases
+        #expect(recalled.flatMap { $0.events.map(\.sequence) } == child)
+        #expect(recalled[0].events[0].namesUnknownLog, "upstream need not have the parent yet")
+    }
+
     @Test("effects on one log go in the order of acceptance, each after the one before")
     func chain() throws {
         let spool = try TestSpool()
