@@ -106,7 +106,8 @@ extension SpoolStore: CauseIndex {
         if let standing = try standing(ofSession: sequence) { return standing }
         if try identityEntry(of: sequence) != nil { return .delivered }
         if let key = try heldKey(of: sequence) { return .queued(key) }
-        return try isDead(sequence) ? .dead : .unknown
+        if try isDead(sequence) { return .dead }
+        return try isDeleted(sequence) ? .deleted : .unknown
     }
 
     func project(_ number: EventSequence) throws -> LogStanding {

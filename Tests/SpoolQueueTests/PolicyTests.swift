@@ -121,6 +121,19 @@ struct AgeTests {
         #expect(try spool.drain().flatMap { $0 }.count == 1)
     }
 
+    @Test("takes along what is logged later into a session that grew too old")
+    func sessions() throws {
+        let spool = try spool()
+        let session = try spool.append(.newSession)[0]
+        try wait(.seconds(3700), spool)
+        var late = TestEvent.log("late")
+        late.session = .provisional(session)
+        try spool.append(late)
+        #expect(try spool.drain() == [], "upstream knows nothing of our own id")
+        let report = try spool.commit { try $0.report() }
+        #expect(report.counters["discarded.max_age"] == 2)
+    }
+
     @Test("pauses after the clock has jumped, until it has gone evenly for ten minutes")
     func pausesAfterJump() throws {
         let spool = try spool()
