@@ -88,12 +88,19 @@ extension SpoolStore {
     /// Discarded logs that are remembered.
     private static let deletedMax = 100_000
 
-    /// Gives pages back to the file system once most of the file is empty.
+    /// Gives pages back to the file system once most of the file is empty. The file itself is cut by the
+    /// checkpoint behind the last step: without it, that of an idle daemon would stay as it is until there
+    /// is work again.
     private func shrink() throws -> Bool {
         let free = try connection.integer("PRAGMA freelist_count") ?? 0
         let pages = try connection.integer("PRAGMA page_count") ?? 0
-        guard free > Self.freePagesMin, free * 2 > pages else { return false }
+        guard free > Self.freePagesMin, free * 2 > pages else {
+            if hasShrunk { try connection.execute("PRAGMA wal_checkpoint(PASSIVE)") }
+            hasShrunk = false
+            return false
+        }
         try connection.execute("PRAGMA incremental_vacuum(\(Self.vacuumPagesPerStep))")
+        hasShrunk = true
         return true
     }
 

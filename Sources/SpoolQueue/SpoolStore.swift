@@ -60,6 +60,8 @@ final class SpoolStore: GroupState {
     var malformedBytes: Int64 = 0
     /// Logs remembered as discarded.
     var deletedCount = 0
+    /// Whether pages were given back since the last checkpoint for them.
+    var hasShrunk = false
     /// Whether the wall clock can be trusted with ages.
     var clockWatch: ClockWatch
     /// Both clocks as they were read together last.

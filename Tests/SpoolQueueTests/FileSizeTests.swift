@@ -1,3 +1,4 @@
+import Foundation
 import SpoolCore
 import SpoolSQLite
 import Testing
@@ -27,5 +28,9 @@ struct FileSizeTests {
         let free = try spool.store.connection.integer("PRAGMA freelist_count") ?? 0
         #expect(free > 0)
         #expect(try spool.store.connection.text("PRAGMA integrity_check") == "ok")
+        // Nothing has happened since, and nothing has to.
+        let attributes = try FileManager.default.attributesOfItem(
+            atPath: spool.directory + "/spool.db")
+        #expect(attributes[.size] as? Int64 == left * 8192)
     }
 }
