@@ -4,8 +4,12 @@ internal import SpoolSQLite
 /// What SQL cannot look into: lists of sequences and causes, ids, and what is waited for.
 extension Examination {
     mutating func examineLeases() throws {
-        let find = try connection.prepare("SELECT 1 FROM event WHERE sequence = ? AND hold = 0")
-        let rows = try connection.prepare("SELECT id, events FROM lease")
+        let find = try connection.prepare(
+            """
+            SELECT operation FROM event JOIN lane ON lane.id = event.lane
+            WHERE sequence = ? AND hold = 0
+            """)
+        let rows = try connection.prepare("SELECT id, events, operation FROM lease")
         var owners: [EventSequence: Int64] = [:]
         while try rows.step() {
             let id = rows.integer(0)
@@ -14,12 +18,11 @@ extension Examination {
                     note("leases", "event \(sequence.rawValue) is in leases \(other) and \(id)")
                 }
                 find.bind(1, sequence.rawValue)
-                let isThere = try find.step()
+                let operation = try find.step() ? find.integer(0) : nil
                 find.reset()
-                if !isThere {
-                    note(
-                        "leases", "lease \(id) names event \(sequence.rawValue), which is not ready"
-                    )
+                if operation != rows.integer(2) {
+                    let flaw = operation.map { "is of operation \($0)" } ?? "is not ready"
+                    note("leases", "lease \(id) names event \(sequence.rawValue), which \(flaw)")
                 }
             }
         }
@@ -52,22 +55,30 @@ extension Examination {
         }
     }
 
-    /// A name that is waited for should be carried by something in the queue. A start wakes the others.
+    /// A name that is waited for should be carried by something in the queue. What waits for a project or
+    /// a session waits under another name, and is not looked at. A start wakes the others.
     mutating func examineWaits() throws {
-        let waits = try connection.integer(
+        let rows = try connection.prepare(
             """
-            SELECT count(*) FROM event WHERE waits_on IS NOT NULL AND not_before IS NULL
+            SELECT causes FROM event WHERE waits_on IS NOT NULL AND not_before IS NULL
             AND waits_on NOT IN (SELECT reference FROM event WHERE reference IS NOT NULL)
             """)
-        guard let waits, waits > 0 else { return }
-        let projects = try connection.integer(
-            "SELECT count(*) FROM event WHERE flags & \(EventFlag.holdsProvisionalID)")
-        if waits > projects ?? 0 {
-            report.findings.append(
-                .warning(
-                    "waits", "\(waits) events wait for a name that nothing in the queue has",
-                    "A restart wakes them"))
+        var count = 0
+        while try rows.step() {
+            let causes = rows.isNull(0) ? [] : (try? rows.blob(0, CauseList.decode)) ?? []
+            let namesLogsOnly = causes.allSatisfy {
+                switch $0 {
+                case .reference, .event: true
+                case .session, .project: false
+                }
+            }
+            if namesLogsOnly { count += 1 }
         }
+        guard count > 0 else { return }
+        report.findings.append(
+            .warning(
+                "waits", "\(count) events wait for a name that nothing in the queue has",
+                "A restart wakes them"))
     }
 
     private mutating func note(_ check: String, _ words: String) {

@@ -19,6 +19,10 @@ struct Examination {
         let latest = QueueSchema.migrations.count
         let version = Int(try connection.integer("PRAGMA user_version") ?? 0)
         let owner = try connection.integer("PRAGMA application_id") ?? 0
+        // Before the tables: this program need not understand those of a newer one.
+        if version > latest, owner == Int64(QueueSchema.applicationID) {
+            throw DurableFileError.newer(path: connection.path, found: version, known: latest)
+        }
         let shape = try SpoolShape(of: connection)
         report.version = version
         if shape.tables.isEmpty, version == 0, owner == 0 { return false }
@@ -42,13 +46,27 @@ struct Examination {
                 ))
             return false
         }
+        try examineObjects(version)
         if version < latest {
             report.findings.append(
                 .warning(
                     "schema", "it is of version \(version), this program writes version \(latest)",
                     "The next start brings it up to date"))
         }
-        return true
+        return !report.isDamaged
+    }
+
+    /// What belongs to the tables: every index there should be, and nothing that acts by itself.
+    private mutating func examineObjects(_ version: Int) throws {
+        let expected = try SpoolShape.objects(in: SpoolShape.model(version: version))
+        let found = try SpoolShape.objects(in: connection)
+        for name in expected.subtracting(found).sorted() {
+            report.findings.append(.damage("schema", "the \(name) is missing"))
+        }
+        // There only while ages are limited, see `SpoolStore.prepareForAges`.
+        for name in found.subtracting(expected).sorted() where name != "index event_age" {
+            report.findings.append(.damage("schema", "the \(name) does not belong there"))
+        }
     }
 
     // MARK: What it says
@@ -116,6 +134,14 @@ struct Examination {
                 """)
         ),
         (
+            "ledger",
+            """
+            SELECT 'discarded is ' || discarded || ', the reasons sum up to ' || sum
+            FROM (SELECT discarded, (SELECT coalesce(sum(value), 0) FROM counter
+            WHERE name GLOB 'discarded.*') AS sum FROM ledger) WHERE discarded <> sum
+            """
+        ),
+        (
             "lanes",
             """
             SELECT 'lane ' || id || ' says ' || payload_bytes || ' bytes, its events have ' || sum
@@ -146,7 +172,14 @@ struct Examination {
             "sequences",
             "SELECT 'event ' || sequence || ' is dead, too' FROM event JOIN dead USING (sequence)"
         ),
-        ("spool", "SELECT 'the table `spool` is empty' WHERE NOT EXISTS (SELECT 1 FROM spool)"),
+        // A crash at the first start leaves it so, before anything was accepted.
+        (
+            "spool",
+            """
+            SELECT 'the table `spool` is empty' FROM ledger
+            WHERE accepted > 0 AND NOT EXISTS (SELECT 1 FROM spool)
+            """
+        ),
         ("ledger", "SELECT 'the table `ledger` is empty' WHERE NOT EXISTS (SELECT 1 FROM ledger)"),
     ]
 
@@ -186,9 +219,26 @@ struct SpoolShape: Equatable {
 
     /// The shape that a version of the program gives its files.
     init(version: Int) throws {
+        try self.init(of: Self.model(version: version))
+    }
+
+    /// An empty spool of a version.
+    static func model(version: Int) throws -> Connection {
         let model = try Connection(path: ":memory:")
         for migration in QueueSchema.migrations.prefix(version) { try model.execute(migration.sql) }
-        try self.init(of: model)
+        return model
+    }
+
+    /// What there is beside tables, each with its kind: `index event_lane`.
+    static func objects(in connection: Connection) throws -> Set<String> {
+        let rows = try connection.prepare(
+            """
+            SELECT type || ' ' || name FROM sqlite_schema
+            WHERE type <> 'table' AND name NOT LIKE 'sqlite_%'
+            """)
+        var names: Set<String> = []
+        while try rows.step() { names.insert(rows.text(0)) }
+        return names
     }
 
     /// Whether the tables are there that every version has.

@@ -6,6 +6,8 @@ public enum QueueError: Error, Sendable, CustomStringConvertible {
     case unusable(path: String, errno: Int32, words: String)
     /// The file opens, but what it says cannot be.
     case damaged(String, String)
+    /// A damaged file could not be salvaged; it is where it was.
+    case unsalvaged(path: String, damage: String, cause: String)
 
     /// What is wrong, with what, and what to do now.
     public var description: String {
@@ -22,6 +24,12 @@ public enum QueueError: Error, Sendable, CustomStringConvertible {
             """
         case .damaged(let path, let what):
             "\(path) is damaged: \(what). Move the file away to start with an empty spool."
+        case .unsalvaged(let path, let damage, let cause):
+            """
+            Salvaging the damaged spool \(path) failed: \(cause). Make room for a second copy of it \
+            on its disk, and look at the disk: the next start tries again. Or move the file and its log \
+            away to start with an empty spool. What is wrong with it: \(damage)
+            """
         }
     }
 }

@@ -66,16 +66,21 @@ extension Salvage {
             """)
     }
 
-    /// Leases keep the events that were read back and are ready, each in one of them.
+    /// Leases keep the events that were read back, are ready and travel that way, each in one of them.
     func mendLeases() throws {
-        let rows = try target.prepare("SELECT id, events FROM lease ORDER BY id")
-        let find = try target.prepare("SELECT 1 FROM event WHERE sequence = ? AND hold = 0")
+        let rows = try target.prepare("SELECT id, events, operation FROM lease ORDER BY id")
+        let find = try target.prepare(
+            """
+            SELECT 1 FROM event JOIN lane ON lane.id = event.lane
+            WHERE sequence = ? AND hold = 0 AND operation = ?
+            """)
         var leased: Set<EventSequence> = []
         var kept: [(id: Int64, events: [EventSequence])] = []
         while try rows.step() {
             var events: [EventSequence] = []
             for sequence in rows.blob(1, SequenceList.decode) {
                 find.bind(1, sequence.rawValue)
+                find.bind(2, rows.integer(2))
                 let isThere = try find.step()
                 find.reset()
                 if isThere, leased.insert(sequence).inserted { events.append(sequence) }
@@ -161,9 +166,25 @@ extension Salvage {
             UPDATE ledger SET accepted = \(accepted), held = \(outcome.events),
             delivered = \(delivered), dead = \(outcome.deadLetters),
             discarded = \(discarded + outcome.lost), payload_bytes = \(payload),
-            dead_bytes = \(deadBytes ?? 0);
-            INSERT INTO counter VALUES ('discarded.corruption', \(outcome.lost))
-            ON CONFLICT (name) DO UPDATE SET value = value + excluded.value;
+            dead_bytes = \(deadBytes ?? 0)
+            """)
+        try mendReasons(discarded: discarded + outcome.lost)
+    }
+
+    /// The reasons for discards sum up to the discards: what has no reason was lost. More reasons than
+    /// discards are none to be believed.
+    private func mendReasons(discarded: Int64) throws {
+        let reasons = "FROM counter WHERE name GLOB 'discarded.*'"
+        var counted = try target.integer("SELECT coalesce(sum(value), 0) \(reasons)") ?? 0
+        if counted > discarded {
+            try target.execute("DELETE \(reasons)")
+            counted = 0
+        }
+        guard counted < discarded else { return }
+        try target.execute(
+            """
+            INSERT INTO counter VALUES ('discarded.corruption', \(discarded - counted))
+            ON CONFLICT (name) DO UPDATE SET value = value + excluded.value
             """)
     }
 

@@ -18,14 +18,20 @@ struct SalvageRow {
         switch table {
         case "event", "dead": isEvent(row)
         case "identity": isIdentity(row)
-        default: true
+        default: places["sequence"].map { Self.isSequence(row.integer($0)) } ?? true
         }
+    }
+
+    /// Whether a number can have been given to an event. One at the end of what can be counted would leave
+    /// no room for the next.
+    private static func isSequence(_ number: Int64) -> Bool {
+        (1...(EventSequence.max.rawValue - 2 * Salvage.gap)).contains(number)
     }
 
     private func isEvent(_ row: Statement) -> Bool {
         guard let sequence = places["sequence"], let kind = places["kind"],
             let causes = places["causes"], let body = places["body"],
-            (1...EventSequence.max.rawValue).contains(row.integer(sequence)),
+            Self.isSequence(row.integer(sequence)),
             EventKind(rawValue: Int(row.integer(kind))) != nil
         else { return false }
         if !row.isNull(causes), (try? row.blob(causes, CauseList.decode)) == nil { return false }
@@ -34,7 +40,9 @@ struct SalvageRow {
 
     private func isIdentity(_ row: Statement) -> Bool {
         guard let block = places["block"], let count = places["count"],
-            let list = places["entries"]
+            let list = places["entries"], row.integer(block) >= 0,
+            row.integer(block) < EventSequence.max.rawValue / 256,
+            Self.isSequence(row.integer(block) * 256 + 255)
         else { return false }
         let entries = row.blob(list) {
             SpoolStore.entries($0, digests: nil, block: row.integer(block))

@@ -105,11 +105,16 @@ private final class FileBytes {
         }
     }
 
+    /// Writes a file that is not there yet; an earlier attempt's stays, it has the first bytes there were.
     static func write(_ bytes: [UInt8], to path: String) throws {
-        let descriptor = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o600)
+        let descriptor = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o600)
+        if descriptor < 0, errno == EEXIST { return }
         guard descriptor >= 0 else { throw failure(path) }
         defer { close(descriptor) }
-        if Glibc.write(descriptor, bytes, bytes.count) != bytes.count { throw failure(path) }
+        guard Glibc.write(descriptor, bytes, bytes.count) == bytes.count else {
+            defer { unlink(path) }
+            throw failure(path)
+        }
     }
 
     private static func failure(_ path: String) -> QueueError {

@@ -4,23 +4,35 @@ internal import SpoolSQLite
 
 /// Examines a spool's file: beside the daemon that has it open, or while nobody has.
 ///
-/// It reads only, and never checkpoints. Each question is one statement, so that beside a running daemon
+/// It changes nothing in the files, and never checkpoints. Each question is one statement, so that beside a running daemon
 /// each answer is true of one moment; the longest, of the pages, keeps the log from beginning anew meanwhile.
 public enum SpoolDoctor {
-    /// Examines the spool in a directory.
+    /// Examines the spool in a directory. Where it finds damage it leaves a mark beside the file, so that the
+    /// next opening reads all of it; see ``DoctorMark``.
     ///
     /// - Throws: ``QueueError/unusable(path:errno:words:)`` when there is no spool or it cannot be read,
     ///   `DurableFileError` for a file that is newer or another program's, or what the disk refused.
     public static func examine(directory: String) throws -> DoctorReport {
         let path = directory + "/spool.db"
-        guard access(path, R_OK) == 0 else {
+        guard access(path, R_OK) == 0 || LogMatch(path: path, vfs: nil) == .orphaned else {
             throw QueueError.unusable(
                 path: path, errno: errno, words: String(cString: strerror(errno)))
         }
-        return try examine(path: path)
+        var report = try examine(path: path)
+        let mark = DoctorMark(beside: path)
+        if report.isDamaged, !mark.leave() {
+            report.findings = report.findings.map { $0.afterCreating(mark.path) }
+        }
+        return report
     }
 
     static func examine(path: String, vfs: String? = nil) throws -> DoctorReport {
+        if let finding = LogMatch(path: path, vfs: vfs).finding(on: path) {
+            var report = DoctorReport(path: path)
+            report.findings = [finding]
+            report.logBytes = size(of: path + "-wal")
+            return report
+        }
         do {
             let connection = try Connection(path: path, access: .query, vfs: vfs)
             var examination = Examination(connection, DoctorReport(path: path))
@@ -36,6 +48,7 @@ public enum SpoolDoctor {
 
     /// The first thing that is wrong with a file, without reading all of it; nil when there is none.
     static func glance(path: String, vfs: String? = nil) throws -> DoctorFinding? {
+        if let finding = LogMatch(path: path, vfs: vfs).finding(on: path) { return finding }
         do {
             let connection = try Connection(path: path, access: .query, vfs: vfs)
             var examination = Examination(connection, DoctorReport(path: path))
@@ -57,6 +70,14 @@ extension DoctorFinding {
         DoctorFinding(
             severity: .damage, check: check, words: words,
             advice: "Restart loopspool: it keeps the file aside and reads back what can be read")
+    }
+
+    /// The finding for an operator who has to leave the doctor's mark himself.
+    fileprivate func afterCreating(_ mark: String) -> DoctorFinding {
+        guard severity == .damage else { return self }
+        return DoctorFinding(
+            severity: severity, check: check, words: words,
+            advice: "Create the empty file \(mark), as this user may not. \(advice)")
     }
 
     static func warning(_ check: String, _ words: String, _ advice: String) -> DoctorFinding {

@@ -1,3 +1,4 @@
+internal import Glibc
 internal import SpoolCore
 internal import SpoolSQLite
 
@@ -12,6 +13,7 @@ final class SpoolOpening: @unchecked Sendable {
     let leases = ToldLeases()
     private let make: (ToldLeases?) throws -> SpoolStore
     private let quarantine: SalvageQuarantine
+    private let mark: DoctorMark
     private let destination: String
     private let clock: @Sendable () -> Timestamp
     private let report: @Sendable (any Error) -> Void
@@ -33,6 +35,7 @@ final class SpoolOpening: @unchecked Sendable {
                 watches: watches, ring: ring, vfs: vfs, told: told)
         }
         quarantine = SalvageQuarantine(path: path)
+        mark = DoctorMark(beside: path)
         self.destination = destination
         self.clock = clock
         self.report = report
@@ -42,6 +45,9 @@ final class SpoolOpening: @unchecked Sendable {
     /// The store, made from what the file holds now.
     func open() throws -> SpoolStore {
         try quarantine.finish()
+        if LogMatch(path: quarantine.path, vfs: vfs) == .foreign {
+            report(SalvageNotice(foreignLog: try quarantine.setLogAside(at: clock())))
+        }
         if let damage = try damage() { try salvage(damage) }
         // At the start every lease that is found is in doubt.
         let told = known == nil ? nil : leases
@@ -56,6 +62,8 @@ final class SpoolOpening: @unchecked Sendable {
             known = KnownSpool(
                 epoch: row.epoch, key0: row.key0, key1: row.key1, nextSequence: row.nextSequence)
         }
+        isSuspect = false
+        mark.takeAway()
         return store
     }
 
@@ -76,7 +84,8 @@ final class SpoolOpening: @unchecked Sendable {
 
     // MARK: Damage
 
-    /// Bytes of a file that is read through at every opening; a larger one is when it is suspect.
+    /// Bytes of a file that is read through at every opening; a larger one is when it is suspect, to this
+    /// process or to a doctor.
     private static let thoroughBytesMax: Int64 = 64 << 20
 
     /// What is wrong with the file, as far as its size lets one look.
@@ -84,26 +93,35 @@ final class SpoolOpening: @unchecked Sendable {
         let size = SpoolDoctor.size(of: quarantine.path)
         let logSize = SpoolDoctor.size(of: quarantine.path + "-wal")
         guard size + logSize > 0 else { return nil }
-        guard isSuspect || size + logSize <= Self.thoroughBytesMax else {
+        // A crash while the file was made leaves a rollback journal, and only who may write can play it
+        // back (SQLITE_READONLY_ROLLBACK, sqlite.org/rescode.html). What else is wrong shows below.
+        if access(quarantine.path + "-journal", F_OK) == 0 {
+            _ = try? Connection(path: quarantine.path, vfs: vfs).integer("PRAGMA user_version")
+        }
+        guard isSuspect || mark.isThere || size + logSize <= Self.thoroughBytesMax else {
             return try SpoolDoctor.glance(path: quarantine.path, vfs: vfs)?.description
         }
         let findings = try SpoolDoctor.examine(path: quarantine.path, vfs: vfs).findings
-        isSuspect = false
         return findings.first { $0.severity == .damage }?.description
     }
 
     private func salvage(_ damage: String) throws {
-        let kept = try quarantine.keep(at: clock())
-        quarantine.clear()
-        try EventQueue.createPrivately(quarantine.fresh)
-        let outcome = try fill(from: kept)
-        let findings = try SpoolDoctor.examine(path: quarantine.fresh, vfs: vfs).findings
-        if let flaw = findings.first(where: { $0.severity == .damage }) {
-            // Better no service than one on a file that is wrong in a new way.
-            throw QueueError.damaged(quarantine.path, "\(damage); salvaging gave: \(flaw)")
+        do {
+            let kept = try quarantine.keep(at: clock())
+            quarantine.clear()
+            defer { quarantine.clear(kept: kept) }
+            try EventQueue.createPrivately(quarantine.fresh)
+            let outcome = try fill(from: kept)
+            let findings = try SpoolDoctor.examine(path: quarantine.fresh, vfs: vfs).findings
+            if let flaw = findings.first(where: { $0.severity == .damage }) {
+                // Better no service than one on a file that is wrong in a new way.
+                throw QueueError.damaged(quarantine.fresh, "\(flaw)")
+            }
+            try quarantine.replace()
+            report(SalvageNotice(damage: damage, kept: kept, outcome: outcome))
+        } catch {
+            throw QueueError.unsalvaged(path: quarantine.path, damage: damage, cause: "\(error)")
         }
-        try quarantine.replace()
-        report(SalvageNotice(damage: damage, kept: kept, outcome: outcome))
     }
 
     /// Fills the fresh file; closes it, so that all of it is in one file.
@@ -112,32 +130,13 @@ final class SpoolOpening: @unchecked Sendable {
         let target = try DurableFile.open(
             path: quarantine.fresh, applicationID: QueueSchema.applicationID,
             migrations: QueueSchema.migrations, vfs: vfs)
-        return try Salvage(
+        let outcome = try Salvage(
             source: source?.connection, target: target, destination: destination, known: known
         ).run()
-    }
-}
-
-/// Tells the operator that a damaged spool was replaced, and what that cost.
-public struct SalvageNotice: Error, Sendable, CustomStringConvertible {
-    let damage: String
-    /// Where the damaged file is kept.
-    let kept: String
-    let outcome: Salvage.Outcome
-
-    /// What was wrong, what was read back, and what to do now.
-    public var description: String {
-        var text = """
-            The spool was damaged (\(damage)). It is kept as \(kept); \(outcome.events) events and \
-            \(outcome.deadLetters) dead letters were read back into a fresh one
-            """
-        if outcome.lost > 0 {
-            text += ", \(outcome.lost) could not be and are counted as discarded.corruption"
+        // Closing would do the same, and say nothing when it fails.
+        guard try target.integer("PRAGMA wal_checkpoint(TRUNCATE)") == 0 else {
+            throw QueueError.damaged(quarantine.fresh, "its log cannot be written back")
         }
-        if !outcome.keptIdentity {
-            text += ". Its identity was lost: ids that were given out before mean nothing any more"
-        }
-        if !outcome.keptTotals { text += ". Its totals were lost: they begin anew" }
-        return text + ". Look at the disk; the kept file can be deleted when nobody needs it."
+        return outcome
     }
 }

@@ -11,6 +11,9 @@ public final class Connection {
         case readWrite
         /// Reads only, never checkpoints, not even at close: safe beside a writer in another connection.
         case query
+        /// Reads the database alone, as if there were no log beside it, and leaves no file behind
+        /// (`immutable=1`, sqlite.org/uri.html): what it says may be old, or torn by a crash.
+        case alone
     }
 
     /// The path as given.
@@ -28,8 +31,10 @@ public final class Connection {
             switch access {
             case .readWrite: SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX
             case .query: SQLITE_OPEN_READONLY | SQLITE_OPEN_NOMUTEX
+            case .alone: SQLITE_OPEN_READONLY | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_URI
             }
-        let code = sqlite3_open_v2(path, &handle, flags, vfs)
+        let name = access == .alone ? Self.uri(path) + "?immutable=1" : path
+        let code = sqlite3_open_v2(name, &handle, flags, vfs)
         guard code == SQLITE_OK, let handle else {
             let words = handle.map { String(cString: sqlite3_errmsg($0)) } ?? "out of memory"
             sqlite3_close_v2(handle)
@@ -47,6 +52,26 @@ public final class Connection {
     deinit {
         // Statements finalise themselves; close_v2 waits for the last of them.
         sqlite3_close_v2(handle)
+    }
+
+    /// Whether the file was renamed, removed or replaced since it was opened
+    /// (`SQLITE_FCNTL_HAS_MOVED`, sqlite.org/c3ref/c_fcntl_begin_atomic_write.html).
+    public var hasMoved: Bool {
+        var moved: Int32 = 0
+        let code = sqlite3_file_control(handle, "main", SQLITE_FCNTL_HAS_MOVED, &moved)
+        return code == SQLITE_OK && moved != 0
+    }
+
+    /// A path as a URI, in which `%`, `?` and `#` mean something else (sqlite.org/uri.html, section 3.1).
+    private static func uri(_ path: String) -> String {
+        path.reduce(into: "file:") { uri, character in
+            switch character {
+            case "%": uri += "%25"
+            case "?": uri += "%3f"
+            case "#": uri += "%23"
+            default: uri.append(character)
+            }
+        }
     }
 
     /// Runs one or more statements that take no values and return no rows.

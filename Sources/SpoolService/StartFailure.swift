@@ -25,7 +25,8 @@ public enum StartFailure: Sendable {
         case QueueError.held, ArchiveError.locked: self = .held
         case is DirectoryError, QueueError.unusable, is ArchiveError: self = .directory
         case is ListenError: self = .address
-        case is DurableFileError, is SQLiteError, QueueError.damaged: self = .database
+        case is DurableFileError, is SQLiteError, QueueError.damaged, QueueError.unsalvaged:
+            self = .database
         default: self = .other
         }
     }

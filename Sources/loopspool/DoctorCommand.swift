@@ -8,8 +8,9 @@ struct DoctorCommand: ParsableCommand {
         commandName: "doctor",
         abstract: "Examine the spool: pages, ledger, states, references, ids.",
         discussion: """
-            Reads only, beside a running daemon too; of a large spool it reads every page. A daemon \
-            keeps a damaged spool aside by itself when it starts, and reads back what can be read.
+            Changes nothing in the spool, beside a running daemon too; of a large one it reads every \
+            page. Where it finds damage it leaves a mark, spool.db-suspect: the next start then reads \
+            all of the spool too, keeps a damaged one aside, and reads back what can be read.
 
             Exit status: 0 nothing found, 1 findings, 2 the spool could not be examined.
 

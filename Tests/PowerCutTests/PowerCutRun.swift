@@ -3,11 +3,13 @@ import SpoolCore
 import SpoolFaultKit
 import SpoolSQLite
 import SpoolTestKit
+import Synchronization
 
 @testable import SpoolQueue
 
 /// One life of a spool on a disk whose power is cut at every sync and at random moments between: random
-/// transactions, and after each cut the image is opened as a start would, and looked through.
+/// transactions, and after each cut the image is opened as a start opens it, and looked through. A start that
+/// takes a sound file for a damaged one, and salvages it, is a finding.
 ///
 /// An image must hold exactly what was committed before the running transaction, or exactly that and the
 /// transaction; never less, never a part. Separately, what callers were told is checked by sequence.
@@ -85,7 +87,11 @@ final class PowerCutRun {
 
     private func open() throws {
         store = nil
-        store = try open(directory, on: disk)
+        let opened = try open(directory, on: disk)
+        store = opened.store
+        if let report = opened.reports.first {
+            findings.append("seed \(seed), reopening: \(Self.salvaged): \(report)")
+        }
         if mutation != .none { try store.connection.execute(mutation.rawValue) }
         // Small, so that a short life sees spilled pages, checkpoints, and a log that begins anew.
         let pages = [3, 12, 60].randomElement(using: &random)!
@@ -96,12 +102,26 @@ final class PowerCutRun {
         ahead = []
     }
 
-    private func open(_ directory: String, on disk: FaultDisk) throws -> SpoolStore {
+    /// The spool as a start opens it, and what that start reported: nothing, if the file is sound.
+    private func open(
+        _ directory: String, on disk: FaultDisk
+    ) throws -> (store: SpoolStore, reports: [String]) {
         var settings = QueueSettings(freeDiskBytesMin: 0)
         settings.identitiesMax = 40
-        return try SpoolStore(
+        let reports = Reports()
+        let opening = SpoolOpening(
             path: directory + "/spool.db", destination: "http://upstream", settings: settings,
-            clock: { [time] in time }, vfs: disk.name)
+            clock: { [time] in time }, report: { reports.add($0) }, ring: {}, vfs: disk.name)
+        return (try opening.open(), reports.all)
+    }
+
+    /// What an opening tells the operator, such as a ``SalvageNotice``.
+    private final class Reports: Sendable {
+        private let words = Mutex<[String]>([])
+
+        var all: [String] { words.withLock { $0 } }
+
+        func add(_ report: any Error) { words.withLock { $0.append("\(report)") } }
     }
 
     // MARK: Living
@@ -215,6 +235,8 @@ final class PowerCutRun {
 
     // MARK: Dying
 
+    private static let salvaged = "a sound file was salvaged"
+
     private func cut() {
         guard cuts < cutsMax, findings.isEmpty else { return }
         cuts += 1
@@ -239,7 +261,9 @@ final class PowerCutRun {
         // Without real syncs; the disk must outlive the connection.
         let disk = FaultDisk("image-\(UUID().uuidString)")
         return try withExtendedLifetime(disk) {
-            try examine(open(image, on: disk), place)
+            let (store, reports) = try open(image, on: disk)
+            if let report = reports.first { return "\(Self.salvaged): \(report)" }
+            return try examine(store, place)
         }
     }
 

@@ -64,13 +64,99 @@ struct DiskFileTests {
         #expect(store.ledger.held < Int64(acked))
     }
 
-    @Test("a newer spool is refused with both versions and what to do, and is left alone")
-    func newer() async throws {
+    @Test(
+        "a newer spool is refused with both versions and what to do, and is left alone",
+        arguments: ["", "CREATE INDEX later ON event (attempts)", "CREATE TABLE later (a)"])
+    func newer(change: String) async throws {
         let (directory, _) = try await deadSpool()
-        try Connection(path: directory + "/spool.db").execute("PRAGMA user_version = 99")
-        let error = try #require(throws: DurableFileError.self) { try open(directory) }
-        #expect("\(error)".contains("version 99"))
+        try Connection(path: directory + "/spool.db").execute(
+            "\(change); PRAGMA user_version = 4")
+        let before = try Data(contentsOf: URL(filePath: directory + "/spool.db"))
+        let opening = SalvageOpening(directory)
+        let error = try #require(throws: DurableFileError.self) { try opening.opening.open() }
+        #expect("\(error)".contains("version 4"))
         #expect("\(error)".contains("Install the newer loopspool"))
+        let asked = try #require(throws: DurableFileError.self) {
+            try SpoolDoctor.examine(directory: directory)
+        }
+        #expect("\(asked)" == "\(error)")
+        #expect(opening.reports.isEmpty)
+        #expect(try Data(contentsOf: URL(filePath: directory + "/spool.db")) == before)
+        #expect(try names(directory).allSatisfy { !$0.contains("corrupt") })
+    }
+
+    private func names(_ directory: String) throws -> [String] {
+        try FileManager.default.contentsOfDirectory(atPath: directory).sorted()
+    }
+
+    @Test(
+        "a log without its database is never erased: it is kept, and gives back what it has",
+        arguments: [false, true])
+    func orphanedLog(isEmpty: Bool) async throws {
+        let (directory, acked) = try await deadSpool()
+        let path = directory + "/spool.db"
+        let log = try Data(contentsOf: URL(filePath: path + "-wal"))
+        try FileManager.default.removeItem(atPath: path)
+        if isEmpty { try Data().write(to: URL(filePath: path)) }
+        let report = try SpoolDoctor.examine(directory: directory)
+        #expect(report.isDamaged && report.findings.map(\.check) == ["log"])
+        #expect(try Data(contentsOf: URL(filePath: path + "-wal")) == log)
+
+        let opening = SalvageOpening(directory)
+        let store = try opening.opening.open()
+        #expect(opening.reports.count == 1)
+        #expect(opening.reports.first?.contains("missing or empty") == true)
+        let kept = try #require(try names(directory).first { $0.hasSuffix("Z-wal") })
+        #expect(try Data(contentsOf: URL(filePath: directory + "/" + kept)) == log)
+        #expect(store.ledger.held == Int64(acked), "\(opening.reports)")
+    }
+
+    @Test("another spool's log is set aside alone, and the database serves with what it holds")
+    func strangersLog() async throws {
+        let sample = try SalvageSpool.sample.get()
+        let directory = try sample.copy { _ in }
+        let (other, _) = try await deadSpool()
+        let log = try Data(contentsOf: URL(filePath: other + "/spool.db-wal"))
+        try log.write(to: URL(filePath: directory + "/spool.db-wal"))
+        let report = try SpoolDoctor.examine(directory: directory)
+        #expect(report.findings.map(\.words).first?.contains("of another spool") == true)
+
+        let opening = SalvageOpening(directory)
+        let store = try opening.opening.open()
+        #expect(try SalvageSpool.sequences("event", store.connection) == sample.events)
+        #expect(store.ledger.accepted == sample.accepted && store.ledger.discarded == 0)
+        let kept = "spool.db-wal.foreign-20270115T080000Z"
+        #expect(opening.reports.count == 1 && opening.reports[0].contains(kept))
+        #expect(try Data(contentsOf: URL(filePath: directory + "/" + kept)) == log)
+        #expect(try names(directory).allSatisfy { !$0.hasPrefix("spool.db.corrupt") })
+    }
+
+    @Test("its own log is believed, whatever the path is called")
+    func ownLog() async throws {
+        let (directory, acked) = try await deadSpool()
+        let odd = directory + "/100%25?immutable=0#a b"
+        try FileManager.default.createDirectory(atPath: odd, withIntermediateDirectories: false)
+        for ending in ["", "-wal"] {
+            try FileManager.default.copyItem(
+                atPath: directory + "/spool.db" + ending, toPath: odd + "/spool.db" + ending)
+        }
+        let alone = try Connection(path: odd + "/spool.db", access: .alone)
+        #expect((try? alone.integer("SELECT count(*) FROM event")) != Int64(acked))
+        let opening = SalvageOpening(odd)
+        #expect(try opening.opening.open().ledger.held == Int64(acked))
+        #expect(opening.reports.isEmpty)
+    }
+
+    @Test("files that others may read are made private at the opening")
+    func privacy() async throws {
+        let (directory, _) = try await deadSpool()
+        for ending in ["", "-wal"] { chmod(directory + "/spool.db" + ending, 0o644) }
+        try EventQueue.createPrivately(directory + "/spool.db")
+        for ending in ["", "-wal"] {
+            var facts = stat()
+            #expect(stat(directory + "/spool.db" + ending, &facts) == 0)
+            #expect(facts.st_mode & 0o777 == 0o600)
+        }
     }
 
     @Test("a database of another program is refused and left alone")

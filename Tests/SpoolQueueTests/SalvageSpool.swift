@@ -106,7 +106,7 @@ final class SalvageOpening {
     private let words: Words
     private let time = TestTime()
     /// A disk without real syncs: only for speed.
-    private let disk = FaultDisk("salvage-\(UUID().uuidString)")
+    let disk = FaultDisk("salvage-\(UUID().uuidString)")
 
     private final class Words: Sendable {
         let all = Mutex<[String]>([])

@@ -1,5 +1,6 @@
 import Foundation
 import SpoolCore
+import SpoolFaultKit
 import SpoolSQLite
 import SpoolTestKit
 import Testing
@@ -148,7 +149,7 @@ struct SalvageTests {
             let counted = try store.connection.integer(
                 "SELECT value FROM counter WHERE name = 'discarded.corruption'")
             if !opening.reports.isEmpty {
-                #expect(counted == Int64(lost))
+                #expect(counted ?? 0 == Int64(lost))
                 #expect(store.nextSequence > (sample.events.max() ?? 0) + Salvage.gap)
             }
         }
@@ -234,5 +235,53 @@ struct SalvageTests {
         let next = SalvageOpening(other)
         let second = try next.opening.open()
         #expect(try SalvageSpool.sequences("event", second.connection) == sample.events)
+    }
+
+    @Test("an attempt that fails says so and leaves one set of files, however often it is made")
+    func failures() throws {
+        let sample = try SalvageSpool.sample.get()
+        let directory = try sample.copy {
+            $0.replaceSubrange((40 * 8192)..<(41 * 8192), with: Data(count: 8192))
+        }
+        let path = directory + "/spool.db"
+        func sets() throws -> [String] {
+            try FileManager.default.contentsOfDirectory(atPath: directory)
+                .filter { $0.hasPrefix("spool.db.corrupt-") }
+        }
+        for _ in 0..<3 {
+            let opening = SalvageOpening(directory)
+            opening.disk.limit(to: sample.database.count / 2)
+            let error = try #require(throws: QueueError.self) { try opening.opening.open() }
+            #expect("\(error)".contains("Salvaging the damaged spool \(path) failed"))
+            #expect("\(error)".contains("full") && "\(error)".contains("Make room"))
+            #expect(try sets().count == 1)
+            #expect(!FileManager.default.fileExists(atPath: path + ".salvage"))
+        }
+        let opening = SalvageOpening(directory)
+        let store = try opening.opening.open()
+        #expect(store.ledger.accepted == sample.accepted)
+        #expect(opening.reports.count == 1)
+        #expect(try sets().count == 1)
+        let left = try FileManager.default.contentsOfDirectory(atPath: directory)
+        #expect(left.allSatisfy { !$0.hasPrefix("spool.db.salvage") }, "\(left)")
+    }
+
+    @Test("a fresh file that its log cannot be written back to does not take the place")
+    func unfinished() throws {
+        let sample = try SalvageSpool.sample.get()
+        for first in [5, 85, 205, 325] {
+            let directory = try sample.copy {
+                $0.replaceSubrange((40 * 8192)..<(41 * 8192), with: Data(count: 8192))
+            }
+            defer { try? FileManager.default.removeItem(atPath: directory) }
+            let opening = SalvageOpening(directory)
+            opening.disk.fail(.write, on: .database, with: .full, first: first, count: nil)
+            let isRefused = (try? opening.opening.open()) == nil
+            opening.disk.mend()
+            let store = try opening.opening.open()
+            #expect(store.ledger.accepted == sample.accepted, "write \(first)")
+            let lost = store.ledger.discarded
+            #expect(lost < 200, "write \(first), refused: \(isRefused)")
+        }
     }
 }
