@@ -10,7 +10,9 @@ final class DiskSpool {
     let directory: String
     let disk: FaultDisk
     let reports = Reports()
-    private(set) var queue: EventQueue
+    private var running: EventQueue?
+    // Safety: nil only while it restarts.
+    var queue: EventQueue { running! }
     /// Events whose acceptance was acknowledged, and whose delivery was recorded.
     private(set) var accepted: Set<EventSequence> = []
     private(set) var delivered: Set<EventSequence> = []
@@ -25,7 +27,7 @@ final class DiskSpool {
     init() throws {
         directory = try Self.makeDirectory()
         disk = FaultDisk("disk-\(UUID().uuidString)")
-        queue = try Self.open(directory, disk, reports)
+        running = try Self.open(directory, disk, reports)
     }
 
     deinit {
@@ -119,9 +121,17 @@ final class DiskSpool {
 
     func report() async -> QueueReport? {
         await withCheckedContinuation { done in
-            queue.report { done.resume(returning: $0) }
+            queue.report { done.resume(returning: try? $0.get()) }
         }
     }
 
     func stop() async { await queue.stop() }
+
+    /// Stops, and starts again with what is there.
+    func restart() async throws {
+        await stop()
+        // It holds the directory's lock for as long as it lives.
+        running = nil
+        running = try Self.open(directory, disk, reports)
+    }
 }

@@ -1,0 +1,51 @@
+import Foundation
+import SpoolCore
+import SpoolSQLite
+import Testing
+
+@testable import SpoolQueue
+
+@Suite("A spool's file that is taken away under the daemon", .timeLimit(.minutes(1)))
+struct MovedFileTests {
+    private func path(_ spool: DiskSpool, _ ending: String = "") -> String {
+        spool.directory + "/spool.db" + ending
+    }
+
+    @Test("is written anew with all that was acknowledged, and found by the next start")
+    func removed() async throws {
+        let spool = try DiskSpool()
+        try #require(await spool.append(5) != nil)
+        for ending in ["", "-wal", "-shm"] {
+            try FileManager.default.removeItem(atPath: path(spool, ending))
+        }
+        #expect(await spool.append(1) == nil, "acknowledged into a file that nobody finds again")
+        await spool.untilInOrder()
+        #expect(await spool.append(1) != nil)
+        try await spool.restart()
+        #expect(await spool.report()?.queued == 6)
+        #expect(spool.reports.all.contains { $0.contains("was removed or replaced") })
+    }
+
+    @Test("is kept beside the file that is there instead, which is served")
+    func replaced() async throws {
+        let spool = try DiskSpool()
+        try #require(await spool.append(5) != nil)
+        let other = try DiskSpool()
+        try #require(await other.append(2) != nil)
+        await other.stop()
+        for ending in ["", "-wal", "-shm"] {
+            try FileManager.default.removeItem(atPath: path(spool, ending))
+        }
+        try FileManager.default.copyItem(atPath: path(other), toPath: path(spool))
+        #expect(await spool.append(1) == nil)
+        await spool.untilInOrder()
+        #expect(await spool.append(1) != nil)
+        #expect(await spool.report()?.queued == 3)
+        let names = try FileManager.default.contentsOfDirectory(atPath: spool.directory)
+        let kept = try #require(names.first { $0.hasPrefix("spool.db.moved-") })
+        let copy = try DurableFile.open(
+            path: spool.directory + "/" + kept, applicationID: QueueSchema.applicationID,
+            migrations: QueueSchema.migrations)
+        #expect(try copy.integer("SELECT count(*) FROM event") == 5)
+    }
+}
