@@ -12,6 +12,8 @@ struct RecentReferences {
         let digest: Digest?
         /// Upstream's id of it, as a key.
         let id: ReferenceKey
+        /// The project it was delivered for; nil for what an earlier run has delivered.
+        let project: Int64?
         /// The number of the next older entry of the same name, which may have been overwritten; -1: none.
         fileprivate let older: Int
     }
@@ -51,13 +53,15 @@ struct RecentReferences {
     }
 
     mutating func insert(
-        _ key: ReferenceKey, _ sequence: EventSequence, _ digest: Digest?, id: ReferenceKey
+        _ key: ReferenceKey, _ sequence: EventSequence, _ digest: Digest?, id: ReferenceKey,
+        project: Int64? = nil
     ) {
         let number = inserted
         inserted += 1
         if ring.count == capacity { forget(number - capacity) }
         let entry = Entry(
-            key: key, sequence: sequence, digest: digest, id: id, older: youngest[key] ?? -1)
+            key: key, sequence: sequence, digest: digest, id: id, project: project,
+            older: youngest[key] ?? -1)
         if ring.count < capacity { ring.append(entry) } else { ring[number % capacity] = entry }
         youngest[key] = number
         byID[id] = number

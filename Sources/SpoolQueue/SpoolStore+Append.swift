@@ -172,9 +172,11 @@ extension SpoolStore {
         var sequence: EventSequence?
         for case .event(let named) in draft.causes { sequence = named }
         if sequence == nil, let key = draft.reference {
-            if let log = recent.log(withID: key) { return (log.key, nil, log.sequence) }
-            sequence = references.first(of: key) ?? recent.entries(of: key).first?.sequence
-            if let sequence { return (key, try project(ofQueued: sequence), sequence) }
+            if let log = recent.log(withID: key) { return (log.key, log.project, log.sequence) }
+            if let queued = references.first(of: key) {
+                return (key, try project(ofQueued: queued), queued)
+            }
+            if let log = recent.entries(of: key).first { return (key, log.project, log.sequence) }
         }
         guard let sequence else { return (nil, nil, nil) }
         let place = statements.eventPlace
@@ -184,7 +186,10 @@ extension SpoolStore {
             let key = place.optionalInteger(2).map(ReferenceKey.init(rawValue:))
             return (key, lanes[place.integer(0)].project, sequence)
         }
-        if let known = try identityEntry(of: sequence) { return (known.key, nil, sequence) }
+        if let known = try identityEntry(of: sequence) {
+            let log = recent.entries(of: known.key).first { $0.sequence == sequence }
+            return (known.key, log?.project, sequence)
+        }
         let dead = statements.deadEvent
         dead.bind(1, sequence.rawValue)
         if try dead.step() {

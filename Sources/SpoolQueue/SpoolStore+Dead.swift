@@ -31,6 +31,8 @@ extension SpoolStore {
 
     /// Whether so many more bytes may be dead, after the oldest have made way where they may.
     private func makeRoomForDead(_ bytes: Int64) throws -> Bool {
+        // What never fits must not cost others their place.
+        guard bytes <= settings.deadBytesMax else { return false }
         var evictions = 0
         while ledger.deadBytes + bytes > settings.deadBytesMax, ledger.dead > 0 {
             guard settings.deadOnFull == .dropOldest, evictions < Limits.rowsPerStepMax else {
@@ -118,11 +120,13 @@ extension SpoolStore {
     private static let deadLookedAtMax = 5_000
 
     private func lanesOfProject(_ project: String) throws -> Set<Int64> {
-        let find = try connection.prepare("SELECT number FROM project WHERE name IN (?, ?)")
-        find.bind(1, "name:" + project)
-        find.bind(2, "id:" + project)
+        let find = try connection.prepare("SELECT number FROM project WHERE name = ?")
         var numbers: Set<Int64> = []
-        while try find.step() { numbers.insert(find.integer(0)) }
+        for name in ProjectName.shown(as: project) {
+            find.bind(1, name)
+            if try find.step() { numbers.insert(find.integer(0)) }
+            find.reset()
+        }
         if let own = identity.sequence(of: .project, in: project) { numbers.insert(own.rawValue) }
         return Set(lanes.all.values.filter { numbers.contains($0.project) }.map(\.id))
     }
@@ -164,6 +168,11 @@ enum ProjectName {
             return String(name.dropFirst(prefix.count))
         }
         return name
+    }
+
+    /// The names that an operator reads as this text.
+    static func shown(as text: String) -> [String] {
+        ["name:", "id:"].map { $0 + text } + (text.hasPrefix("caller:") ? [text] : [])
     }
 }
 

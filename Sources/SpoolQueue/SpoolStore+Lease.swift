@@ -9,6 +9,7 @@ extension SpoolStore {
         let now = clock()
         self.wish = wish
         lanes.park(wish.parkedLanes, wish.parkedRoutes, at: now)
+        try setFree(wish.freed, at: now)
         try wakeDue(at: now)
         // A sender that was given a batch asks again by itself: until then there is no news for it.
         announced = Timestamp(milliseconds: 0)
@@ -24,8 +25,23 @@ extension SpoolStore {
 
     /// The next batch that is due.
     private func leaseBatch(_ wish: LeaseWish, at now: Timestamp) throws -> Lease? {
-        // Groups go first, because they are older.
-        if let lease = try leaseRegrouped() { return lease }
+        // Groups are older. But there may be many of them, so they take turns with what was never leased.
+        let isGroupsTurn = !groupHadTurn
+        if isGroupsTurn, let lease = try leaseGroup() { return lease }
+        if let lease = try leaseFresh(wish, at: now) {
+            groupHadTurn = false
+            return lease
+        }
+        return isGroupsTurn ? nil : try leaseGroup()
+    }
+
+    private func leaseGroup() throws -> Lease? {
+        let lease = try leaseRegrouped()
+        groupHadTurn = lease != nil
+        return lease
+    }
+
+    private func leaseFresh(_ wish: LeaseWish, at now: Timestamp) throws -> Lease? {
         for route in lanes.routesInTurn() {
             guard let due = lanes.due(route, wish), due <= now else { continue }
             let fill = try fill(route, wish, at: now)

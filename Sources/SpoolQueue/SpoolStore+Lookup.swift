@@ -46,7 +46,7 @@ extension SpoolStore {
         return QueuedEvent(
             kind: kind, body: row.bytes(8), acceptedAt: Timestamp(milliseconds: row.integer(5)),
             projectID: projectID(of: lanes[row.integer(0)].project),
-            isInFlight: leased.contains(sequence.rawValue))
+            isInFlight: isInFlight(sequence))
     }
 
     private func dead(_ sequence: EventSequence?) throws -> ProvisionalStanding {
@@ -80,14 +80,14 @@ extension SpoolStore {
 
     // MARK: Discarding
 
-    /// Discards logs that were never leased by command, with every event that waits for one of them.
+    /// Discards logs that are not in flight by command, with every event that waits for one of them.
     func discard(_ sequences: [EventSequence]) throws -> DiscardOutcome {
         let logs = try sequences.filter { try heldEvent($0)?.kind.isLog == true }
         return try discard(logs, .deleted)
     }
 
     /// Discards events with every event that waits for one of them; nothing, if one of all these is in
-    /// a lease.
+    /// flight.
     @discardableResult
     func discard(_ sequences: [EventSequence], _ reason: DiscardReason) throws -> DiscardOutcome {
         var doomed: [HeldEvent] = []
@@ -97,7 +97,7 @@ extension SpoolStore {
             guard seen.insert(sequence).inserted, let event = try heldEvent(sequence) else {
                 continue
             }
-            guard !leased.contains(sequence.rawValue) else { return .inFlight }
+            guard !isInFlight(sequence) else { return .inFlight }
             doomed.append(event)
             if !event.kind.isEffect { next += try dependents(of: event) }
         }
@@ -135,8 +135,9 @@ extension SpoolStore {
         return sequences
     }
 
-    /// Takes an event out of the counts of what is ready and what waits.
+    /// Takes an event out of its group, or out of the counts of what is ready and what waits.
     private func unhold(_ event: HeldEvent) throws {
+        if leased.contains(event.sequence.rawValue) { return try leaveGroup(event.sequence) }
         let hold = try connection.prepare(
             "SELECT hold, waits_on IS NOT NULL FROM event WHERE sequence = ?")
         hold.bind(1, event.sequence.rawValue)

@@ -13,7 +13,8 @@ extension SpoolStore {
         let more =
             Int64(submission.bytes.count)
             + Int64(submission.events.count) * Limits.eventOverheadBytes
-        guard hasRoomOnDisk(at: clock()) else { return false }
+        // What fits into no spool of that size must not cost others their place in it.
+        guard more <= settings.bytesMax, hasRoomOnDisk(at: clock()) else { return false }
         if settings.onFull == .dropOldest {
             try dropOldest(toFit: more)
             return usedBytes + more <= settings.bytesMax
@@ -43,7 +44,7 @@ extension SpoolStore {
     /// that does not suffice, the caller is told that the spool is full, and its next try goes on.
     private func dropOldest(toFit bytes: Int64) throws {
         guard usedBytes + bytes > settings.bytesMax else { return }
-        for sequence in try oldestUnleased(
+        for sequence in try oldestQueued(
             "SELECT sequence FROM event ORDER BY sequence LIMIT ?")
         {
             guard usedBytes + bytes > settings.bytesMax else { return }
@@ -60,7 +61,7 @@ extension SpoolStore {
         let now = clock()
         guard clockWatch.look(wall: now, instant: settings.instant()) else { return false }
         let cutoff = (now + (.zero - ageMax)).milliseconds
-        let old = try oldestUnleased(
+        let old = try oldestQueued(
             """
             SELECT sequence FROM event INDEXED BY event_age WHERE accepted_at < \(cutoff)
             ORDER BY accepted_at LIMIT ?
@@ -77,14 +78,14 @@ extension SpoolStore {
                 : "CREATE INDEX IF NOT EXISTS event_age ON event (accepted_at)")
     }
 
-    /// The first events of a query, one step's worth, that are in no lease.
-    private func oldestUnleased(_ query: String) throws -> [EventSequence] {
+    /// The first events of a query, one step's worth, that are not in flight.
+    private func oldestQueued(_ query: String) throws -> [EventSequence] {
         let rows = try connection.prepare(query)
         rows.bind(1, Int64(leased.count + Limits.rowsPerStepMax))
         var sequences: [EventSequence] = []
         while sequences.count < Limits.rowsPerStepMax, try rows.step() {
-            guard !leased.contains(rows.integer(0)) else { continue }
-            sequences.append(EventSequence(rawValue: rows.integer(0)))
+            let sequence = EventSequence(rawValue: rows.integer(0))
+            if !isInFlight(sequence) { sequences.append(sequence) }
         }
         return sequences
     }

@@ -14,21 +14,34 @@ extension SpoolStore {
     }
 
     /// Revives those of the next dead letters after `last` that died of a dead cause and have none any
-    /// more. Whoever died of them may follow in another round.
+    /// more, nor one that was discarded: that would take them along. Whoever died of them may follow in
+    /// another round.
     func replayFollowers(after last: EventSequence?) throws -> DeadStep {
         var filter = DeadFilter()
         filter.reason = .causeDead
         var step = try deadStep(filter, after: last)
-        step.matches = try step.matches.filter { try !hasDeadCause($0) }
+        step.matches = try step.matches.filter { try !hasLostCause($0) }
         for sequence in step.matches { try revive(sequence, at: clock()) }
         return step
     }
 
-    private func hasDeadCause(_ sequence: EventSequence) throws -> Bool {
+    /// Whether something that a dead letter names is dead, or was discarded.
+    private func hasLostCause(_ sequence: EventSequence) throws -> Bool {
         let row = try connection.prepare("SELECT causes FROM dead WHERE sequence = ?")
         row.bind(1, sequence.rawValue)
         guard try row.step(), !row.isNull(0) else { return false }
-        return try row.blob(0, CauseList.decode).contains { try deadCause($0) != nil }
+        let causes = try row.blob(0, CauseList.decode)
+        row.reset()
+        let now = clock()
+        // One by one: of several, an event only learns of the first that it must wait for.
+        return try causes.contains { cause in
+            let facts = CausalFacts(
+                sequence: sequence, kind: .log, reference: nil, causes: [cause], acceptedAt: now)
+            switch try DependencyOrder.standing(of: facts, at: now, batch: [], in: self) {
+            case .causeIsDead, .causeIsDeleted: return true
+            case .ready, .waits, .waitsForUnknown: return false
+            }
+        }
     }
 
     /// The dead log that a cause names; nil when it is not dead.

@@ -114,7 +114,8 @@ extension SpoolStore {
                     key, event.sequence, event.digest,
                     id: arrival.answer.id.isEmpty
                         ? identity.key(of: event.sequence, named: .foreignID)
-                        : identity.key(of: arrival.answer.id, named: .foreignID))
+                        : identity.key(of: arrival.answer.id, named: .foreignID),
+                    project: lanes[event.lane].project)
             }
             try depart(event)
         }
@@ -226,7 +227,8 @@ extension SpoolStore {
 
     // MARK: The lease itself
 
-    private func keep(_ rest: [HeldEvent], of lease: OpenLease) throws {
+    /// Writes down what is left of a lease; one without events is none any more.
+    func keep(_ rest: [HeldEvent], of lease: OpenLease) throws {
         if rest.isEmpty {
             statements.deleteLease.bind(1, lease.id)
             try statements.deleteLease.run()

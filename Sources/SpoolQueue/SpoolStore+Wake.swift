@@ -53,6 +53,26 @@ extension SpoolStore {
             bind: { $0.bind(1, now.milliseconds) })
     }
 
+    /// Wakes what waits for a time in lanes that are parked no more; not who waits for a name.
+    func setFree(_ scopes: [ProbeScope], at now: Timestamp) throws {
+        guard !scopes.isEmpty, try nextTimed() != nil else { return }
+        let timed = try connection.prepare(
+            "SELECT sequence, lane, 0 FROM event WHERE not_before IS NOT NULL AND waits_on IS NULL")
+        var rows: [Waiter] = []
+        while try timed.step() {
+            let row = Waiter(timed, waitedForName: false)
+            let isFree = scopes.contains { scope in
+                switch scope {
+                case .everywhere: true
+                case .lanes(let lanes): lanes.contains(row.lane)
+                case .route(let route): lanes[row.lane].route == route
+                }
+            }
+            if isFree { rows.append(row) }
+        }
+        try release(rows, at: now)
+    }
+
     /// Where the wall clock was set since the last transaction, whoever waits for a time waits as long as it
     /// would have: retries go by the monotonic clock.
     func followClock() throws {

@@ -39,6 +39,8 @@ final class SpoolStore: GroupState {
     var leased: Set<Int64> = []
     /// Leases whose requests have not begun, the next one first.
     var regrouped: [Int64] = []
+    /// Whether the last batch was one of them: then it is the turn of others.
+    var groupHadTurn = false
     /// What is known of the destination.
     var answeredRoutes: Set<Route> = []
     var deliveredReferences: [String] = []
@@ -119,6 +121,7 @@ final class SpoolStore: GroupState {
     // MARK: Transactions
 
     func begin() throws {
+        try checkPlace()
         watches.forget()
         try statements.begin.run()
         try followClock()
@@ -182,7 +185,7 @@ final class SpoolStore: GroupState {
     /// When the next batch is due; nil when only new work or a settlement can bring one.
     func nextDue() -> Timestamp? {
         // A disk that refuses shows itself in the next transaction.
-        if let place = try? regroupedPlace(), place >= 0 { return Timestamp(milliseconds: 0) }
+        if let isDue = try? hasDueGroup(), isDue { return Timestamp(milliseconds: 0) }
         return Route.allCases.compactMap { lanes.due($0, wish) }.min()
     }
 }

@@ -205,6 +205,18 @@ struct LaneTests {
         #expect(lease.events.contains { $0.sequence == quiet })
     }
 
+    @Test("effects on a delivered log go in the lane of its project, by whatever name")
+    func effectsKeepTheirProject() throws {
+        let spool = try TestSpool()
+        let logs = try spool.append(.log("a", project: "one"), .log("b", project: "two"))
+        _ = try spool.drain()
+        try spool.append(
+            .update("a"), .feedback(on: logs[0]), .feedback(onReference: "b"), .result(on: logs[1]))
+        let lanes = spool.store.lanes.all.values.filter { $0.route != .postLogs }
+        #expect(Set(lanes.map(\.project)) == Set(spool.store.projects.values))
+        #expect(spool.store.projects.keys.sorted() == ["name:one", "name:two"])
+    }
+
     @Test("a parked lane gives nothing until it is freed, and others go on")
     func parked() throws {
         let spool = try TestSpool()

@@ -139,6 +139,38 @@ struct DeadLetterTests {
         #expect(try spool.commit { try $0.replayFollowers(after: nil) }.matches.isEmpty)
     }
 
+    @Test("a follower stays dead where its cause was discarded, whatever else is replayed")
+    func followersOutliveTheirCause() throws {
+        let spool = try TestSpool()
+        let parents = try spool.append(.log("p"), .log("q"))
+        let children = try spool.append(.log("c", parent: "p"), .child(of: parents[0]))
+        for parent in parents { try spool.kill(parent) }
+        _ = try spool.drain()
+        #expect(spool.store.ledger.dead == 4)
+        var filter = DeadFilter()
+        filter.sequences = [parents[0]]
+        _ = try spool.commit { try $0.discardDead(filter, after: nil) }
+        filter.sequences = [parents[1]]
+        _ = try spool.commit { try $0.replay(filter, after: nil) }
+        #expect(try spool.commit { try $0.replayFollowers(after: nil) }.matches.isEmpty)
+        _ = try spool.drain()
+        #expect(try spool.commit { try $0.deadStep(DeadFilter(), after: nil) }.matches == children)
+        #expect(spool.store.ledger.discarded == 1)
+    }
+
+    @Test("of events that name no project are found by their caller, as they are shown")
+    func foundByCaller() throws {
+        let spool = try TestSpool()
+        let log = try spool.append(.log("a"))[0]
+        _ = try spool.drain()
+        let feedback = try spool.append(.feedback(on: log))[0]
+        try spool.kill(feedback)
+        let letter = try #require(try spool.commit { try $0.deadLetter(feedback, withBody: false) })
+        var filter = DeadFilter()
+        filter.project = letter.project
+        #expect(try spool.commit { try $0.deadStep(filter, after: nil) }.matches == [feedback])
+    }
+
     // MARK: Bounds
 
     private func small(_ policy: DeadOnFull) throws -> TestSpool {
@@ -190,6 +222,17 @@ struct DeadLetterTests {
         let report = try spool.commit { try $0.report() }
         #expect(report.counters["discarded.dead_evicted"] == 1)
         #expect(try spool.commit { try $0.deadLetter(logs[0], withBody: false) } == nil)
+    }
+
+    @Test("with drop_oldest nothing makes way for what never fits")
+    func keepsAllForWhatNeverFits() throws {
+        let spool = try small(.dropOldest)
+        let logs = try spool.append(
+            .log("a"), .log("b"), .log("huge", text: String(repeating: "x", count: 700)))
+        for log in logs[..<2] { try spool.kill(log) }
+        #expect(try spool.kill(logs[2]) == .withoutRoomForDead([logs[2]]))
+        #expect(spool.store.ledger.dead == 2)
+        #expect(spool.store.ledger.discarded == 0)
     }
 
     @Test("their bytes are known again after a restart, and none are left after a replay")

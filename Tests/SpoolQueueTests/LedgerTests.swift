@@ -61,13 +61,18 @@ struct LedgerTests {
         #expect(spool.store.ledger.accepted == 2)
     }
 
-    @Test("says full while the disk is below its reserve")
+    @Test("says full while the disk is below its reserve, and goes on delivering")
     func fullDisk() throws {
-        let settings = QueueSettings(freeDiskBytesMin: 100, freeDiskBytes: { 99 })
-        let spool = try TestSpool(settings: settings)
+        let spool = try TestSpool(
+            settings: QueueSettings(freeDiskBytesMin: 100, freeDiskBytes: { 100 }))
+        let accepted = try spool.append(.log("kept"))
+        spool.settings.freeDiskBytes = { 99 }
+        try spool.crash()
         let submission = TestEvent.submission([.log("a")], identity: spool.store.identity)
         let refusal = try spool.commit { try $0.append(submission) }
         #expect(throws: AppendRefusal.full) { try refusal.get() }
+        #expect(try spool.drain() == [accepted])
+        #expect(spool.store.ledger.delivered == 1)
     }
 }
 

@@ -37,6 +37,40 @@ struct ParkedLaneTests {
         #expect(!spool.store.hasNews(), "there was something to try with already")
     }
 
+    @Test("that is parked no more gives at once what had given way to other probes")
+    func freed() throws {
+        let spool = try TestSpool()
+        let logs = try spool.append(.log("a"), .log("b", project: "other"))
+        for _ in 0..<2 {
+            let lease = try #require(try spool.lease(LeaseWish(linger: .zero, probe: .everywhere)))
+            var settlement = Settlement(lease: lease.id)
+            settlement.returned = [
+                .init(
+                    sequence: lease.events[0].sequence, notBefore: spool.time.now + .seconds(900))
+            ]
+            try spool.settle(settlement)
+        }
+        #expect(try spool.lease() == nil)
+        let lane = try #require(spool.store.lanes.all.keys.min())
+        var wish = LeaseWish(linger: .zero)
+        wish.freed = [.lanes([lane])]
+        #expect(try spool.lease(wish)?.events.map(\.sequence) == [logs[0]])
+        #expect(try spool.lease() == nil, "the other lane is still parked")
+        wish.freed = [.route(.postLogs)]
+        #expect(try spool.lease(wish)?.events.map(\.sequence) == [logs[1]])
+    }
+
+    @Test("that is parked no more does not wake who waits for a cause")
+    func freedKeepsWaiting() throws {
+        let spool = try TestSpool()
+        try spool.append(.log("child", parent: "nobody"))
+        #expect(try spool.lease() == nil)
+        var wish = LeaseWish(linger: .zero)
+        wish.freed = [.everywhere]
+        #expect(try spool.lease(wish) == nil)
+        #expect(try spool.store.nextTimed() != nil)
+    }
+
     @Test("of an operation gives nothing, whatever the lane")
     func parkedRoute() throws {
         let spool = try TestSpool()

@@ -76,6 +76,20 @@ struct FullSpoolTests {
         #expect(try spool.drain().flatMap { $0 }.count == Int(report.queued))
     }
 
+    @Test("nothing is dropped for a request that would not fit into an empty spool")
+    func keepsAllForWhatNeverFits() throws {
+        var settings = QueueSettings(bytesMax: 5_000, freeDiskBytesMin: 0)
+        settings.onFull = .dropOldest
+        let spool = try TestSpool(settings: settings)
+        try spool.append(large("p"), large("p"))
+        let huge = TestEvent.submission(
+            [.log("huge", text: String(repeating: "x", count: 6_000))],
+            identity: spool.store.identity)
+        let answer = try spool.commit { try $0.append(huge) }
+        #expect(throws: AppendRefusal.full) { try answer.get() }
+        #expect(spool.store.ledger.held == 2)
+    }
+
     @Test(
         "what was not looked at yet and names a dropped log is dropped with it, for the same reason"
     )

@@ -44,8 +44,9 @@ struct QueueModel {
 
     /// Every event that was accepted.
     var events: [EventSequence: Event] = [:]
-    /// How often the process died, dead letters were replayed, and logs were discarded.
+    /// How often the process died, groups were split, dead letters replayed, and logs discarded.
     var crashes = 0
+    var splits = 0
     var replays = 0
     var discards = 0
 
@@ -117,6 +118,15 @@ struct QueueModel {
         case nil, .project, .foreign: []
         case .event(let sequence): events[sequence].map { logs(named: $0.name) } ?? []
         case .reference(let name): logs(named: name)
+        }
+    }
+
+    /// Part of a group was sent: the rest waits without it.
+    mutating func split(_ group: [EventSequence], by part: [EventSequence]) {
+        splits += Set(group).isSubset(of: part) ? 0 : 1
+        let rest = group.filter { !part.contains($0) }
+        for sequence in rest where events[sequence]?.state == .grouped(group) {
+            events[sequence]?.state = .grouped(rest)
         }
     }
 

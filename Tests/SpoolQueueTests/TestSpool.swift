@@ -79,12 +79,13 @@ final class TestSpool {
     }
 
     @discardableResult
-    func append(_ events: [TestEvent]) throws -> [EventSequence] {
-        try receipt(events).sequences
+    func append(_ events: [TestEvent], by caller: String = "tcp") throws -> [EventSequence] {
+        try receipt(events, by: caller).sequences
     }
 
-    func receipt(_ events: [TestEvent]) throws -> Receipt {
-        let submission = TestEvent.submission(events, identity: store.identity)
+    func receipt(_ events: [TestEvent], by caller: String = "tcp") throws -> Receipt {
+        var submission = TestEvent.submission(events, identity: store.identity)
+        submission.caller = caller
         return try commit { try $0.append(submission) }.get()
     }
 

@@ -41,6 +41,9 @@ public struct LeaseWish: Sendable {
     public var lonelyLanes: Set<Int64>
     /// Take one event only, at once: to try what is parked.
     public var probe: ProbeScope?
+    /// What is parked no more, or to be tried at once: whatever waits for a time there need not any longer,
+    /// as events do that have given way to other probes.
+    public var freed: [ProbeScope] = []
 
     /// Whether it is for one event to try with.
     public var isProbe: Bool { probe != nil }
