@@ -12,8 +12,12 @@ public enum Limits {
     public static let referenceBytesMax = 4 << 10
     /// Nested JSON containers. Deeper text is refused, so that no parser downstream overflows.
     public static let jsonDepthMax = 64
-    /// Open connections over all listeners.
+    /// Open connections over all ways in.
     public static let connectionsMax = 1024
+    /// Open connections to the control socket, which the operator must reach when all others are taken.
+    public static let controlConnectionsMax = 16
+    /// Bytes of their requests.
+    public static let controlBytesMax = 4 << 20
     /// Bytes between socket and disk, over all connections: the daemon's memory under load.
     public static let ingestBytesMax = 32 << 20
     /// How long a connection waits for a share of those bytes before it is answered 503.
@@ -80,6 +84,8 @@ public enum Limits {
     public static let answerBytesMax = bodyBytesMax + (1 << 20)
     /// Bytes of upstream's words kept with a dead letter.
     public static let upstreamWordsMax = 2048
+    /// Bytes of an id that upstream gives, as they stand in its answer.
+    public static let upstreamIDBytesMax = 1 << 10
     /// The first backoff of a destination, before jitter; it doubles with each failure.
     public static let backoffBase = Duration.seconds(1)
     /// The longest backoff.

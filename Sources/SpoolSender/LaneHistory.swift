@@ -4,8 +4,10 @@ internal import SpoolCore
 struct LaneHistory: Equatable, Sendable {
     typealias Instant = ContinuousClock.Instant
 
-    /// Lanes whose deaths are counted at most; the one that died longest ago is forgotten.
-    static let countedMax = 1000
+    /// Lanes whose deaths are counted at most, and remembered over a restart; the one that died longest ago
+    /// is forgotten.
+    static let countedMax = 20_000
+    static let keptMax = 1000
     /// Lanes that travel alone at most; the one refused longest ago is forgotten.
     static let lonelyMax = 300
 

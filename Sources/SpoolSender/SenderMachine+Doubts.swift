@@ -233,7 +233,8 @@ extension SenderMachine {
         } else if open.lease.events.count == 1 {
             settlement.returned = events.map { backingOff($0) }
         } else {
-            settlement.regrouped = Regrouping.afterDoubt(events.map(\.sequence), of: open.kind)
+            settlement.regrouped = Regrouping.afterDoubt(events, of: open.kind, by: \.lane)
+                .map { $0.map(\.sequence) }
         }
     }
 }

@@ -118,8 +118,26 @@ extension SenderMachine {
     }
 
     private mutating func ask(_ wish: LeaseWish, _ purpose: LeasePurpose) {
+        var wish = wish
+        noteFreed()
+        wish.freed = freed
+        freed = []
         supply.asked(purpose)
         actions.append(.lease(wish, purpose))
+    }
+
+    /// Notes what has been parked and is no more.
+    private mutating func noteFreed() {
+        let parked = Set(parks.entries.keys)
+        if wasParked, health.park == nil { freed = [.everywhere] }
+        for scope in parkedBefore.subtracting(parked) where freed != [.everywhere] {
+            switch scope {
+            case .lane(let lane): freed.append(.lanes([lane]))
+            case .route(let route): freed.append(.route(route))
+            }
+        }
+        parkedBefore = parked
+        wasParked = health.park != nil
     }
 
     // MARK: Answers
@@ -140,10 +158,12 @@ extension SenderMachine {
             parks.tried(
                 scope, lane: nil, at: now.instant, emptyUntil: again, using: &generator)
         case (.failing, .probe(let scope)):
+            freed = [.everywhere]
             parks.tried(scope, lane: nil, at: now.instant, using: &generator)
         case (.nothing(let due), .batch):
             supply.ranDry(until: due.map { now.instant + waitUntil($0) })
         case (.failing, .batch):
+            freed = [.everywhere]
             supply.ranDry(until: now.instant + Limits.backoffBase)
         }
     }

@@ -130,6 +130,7 @@ extension SenderMachine {
         _ event: LeasedEvent, _ finding: TargetFinding, _ outcome: UpstreamOutcome,
         in aside: inout Settlement
     ) {
+        if finding == .missing { graces.begin(of: event.sequence, at: now.instant) }
         guard finding == .givenUp, !prolongsPark(event) else {
             aside.returned.append(backingOff(event))
             return

@@ -39,6 +39,9 @@ extension SenderMachine {
             return
         }
         judgeDeaths(settlement, open, outcome)
+        for sequence in settlement.delivered.map(\.sequence) + settlement.dead.map(\.sequence) {
+            graces.end(of: sequence)
+        }
         tally.count(settlement, of: open.kind)
         let gone = Set(settlement.sequences)
         let events = open.lease.events

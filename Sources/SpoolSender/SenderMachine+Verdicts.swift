@@ -30,7 +30,7 @@ extension SenderMachine {
             route: route, count: count,
             // What upstream itself has given the id of is not unknown to it.
             namesUnknownLog: event.namesUnknownLog && event.unresolvedReference == nil,
-            graceIsOver: clock.hasAged(Limits.unknownCauseGrace, since: event.acceptedAt),
+            graceIsOver: graces.isOver(of: event.sequence, at: now.instant),
             routeHasAnswered: answeredRoutes.contains(route),
             destinationHasAnswered: !answeredRoutes.isEmpty, isArchive: settings.isArchive,
             acceptsBare2xx: settings.acceptsBare2xx)
@@ -90,8 +90,10 @@ extension SenderMachine {
         case .tooLarge:
             settlement.regrouped = Regrouping.halves(sequences)
         case .faulty(let places):
-            settlement.regrouped = Regrouping.singledOut(sequences, places: places)
+            settlement.regrouped = Regrouping.singledOut(events, places: places, by: \.lane)
+                .map { $0.map(\.sequence) }
         case .causeMissing:
+            for sequence in sequences { graces.begin(of: sequence, at: now.instant) }
             settlement.returned = events.map { backingOff($0) }
         case .refused(let reason):
             let words = UpstreamWords.of(outcome)

@@ -75,7 +75,6 @@ package struct SenderMachine: Sendable {
     let settings: SenderSettings
     var generator: any RandomNumberGenerator & Sendable
     var now: Moment
-    var clock: ClockWatch
     var life = Life.idle
     var actions: [Action] = []
 
@@ -86,6 +85,10 @@ package struct SenderMachine: Sendable {
     var health = DestinationHealth()
     var pacer: Pacer
     var parks = Parks()
+    /// What was parked at the last wish, and what the queue is still to be told is parked no more.
+    var parkedBefore: Set<Parks.Scope> = []
+    var wasParked = false
+    var freed: [ProbeScope] = []
     var lanes = LaneHistory()
     var rights = LaneRights()
     /// Lanes whose last request failed while others succeeded.
@@ -94,6 +97,8 @@ package struct SenderMachine: Sendable {
     var answeredRoutes: Set<Route> = []
     var calibrator: Calibrator
     var asking = Asking()
+    /// Since when upstream has not known what an event names.
+    var graces = Graces()
     /// Logs in doubt that were sent again on the word of an upstream whose word is not proven yet.
     var sentUnproven: [EventKind: Int] = [:]
     /// What was last handed over to be kept, and when something may be again without a settlement.
@@ -112,16 +117,12 @@ package struct SenderMachine: Sendable {
         self.settings = settings
         self.generator = generator
         self.now = now
-        self.clock = ClockWatch(wall: now.wall, instant: now.instant, jump: Self.clockJump)
         self.pacer = Pacer(settings.inFlight)
         self.batchSize = BatchSize(bytesMax: settings.batchBytesMax)
         self.calibrator = Calibrator()
         self.keepAt = now.instant
         self.keptNotes = notes
     }
-
-    /// A clock that is set by less ends or prolongs ``Limits/unknownCauseGrace`` by that much.
-    private static let clockJump = Duration.seconds(30)
 
     /// Whether nothing will ever be done again.
     package var isStopped: Bool { life == .stopped }
@@ -130,7 +131,6 @@ package struct SenderMachine: Sendable {
     package mutating func handle(_ event: Event, at moment: Moment) -> [Action] {
         guard life != .stopped else { return [] }
         now = moment
-        clock.look(wall: now.wall, instant: now.instant)
         switch event {
         case .start: start()
         case .recalled(let recollection): recalled(recollection)
@@ -198,6 +198,7 @@ package struct SenderMachine: Sendable {
         health.resume(at: now.instant)
         parks.resume(at: now.instant)
         lanes.resume()
+        freed = [.everywhere]
         asking.resume()
         calibrator.resume(at: now.instant)
         for (id, open) in leases {

@@ -43,7 +43,7 @@ struct SenderNotes: Equatable, Sendable {
         write(health: &writer, at: moment)
         write(parks: &writer, at: moment)
         writer.key("deaths")
-        writer.list(lanes.latestDeaths) { writer, deaths in
+        writer.list(lanes.latestDeaths.prefix(LaneHistory.keptMax)) { writer, deaths in
             writer.int(deaths.lane)
             writer.int(deaths.count)
         }

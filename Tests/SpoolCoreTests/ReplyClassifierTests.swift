@@ -380,33 +380,6 @@ private func complaint(_ locations: String...) -> String {
     }
 }
 
-@Suite struct `Travelling in smaller company` {
-    @Test(arguments: 1...9)
-    func `keeps every event once, in order, in smaller company`(count: Int) {
-        let members = Array(0..<count)
-        let afterDoubt = EventKind.allCases.map { Regrouping.afterDoubt(members, of: $0) }
-        for groups in [Regrouping.halves(members)] + afterDoubt {
-            #expect(groups.flatMap { $0 } == members)
-            #expect(groups.allSatisfy { !$0.isEmpty && ($0.count < count || count == 1) })
-        }
-    }
-
-    @Test func `singles out the named and keeps the others together`() {
-        #expect(Regrouping.singledOut(Array(0..<5), places: [3, 1]) == [[1], [3], [0, 2, 4]])
-        #expect(Regrouping.singledOut([0, 1], places: [0, 1]) == [[0], [1]])
-        #expect(Regrouping.singledOut([0, 1, 2], places: []) == [[0], [1, 2]])
-    }
-
-    @Test func `parts members by a key, in order`() {
-        #expect(Regrouping.apart([1, 2, 3, 4, 5], by: { $0 % 2 }) == [[1, 3, 5], [2, 4]])
-    }
-
-    @Test func `after doubt feedback travels singly and logs by halves`() {
-        #expect(Regrouping.afterDoubt([1, 2, 3], of: .feedback) == [[1], [2], [3]])
-        #expect(Regrouping.afterDoubt([1, 2, 3, 4], of: .log) == [[1, 2], [3, 4]])
-    }
-}
-
 extension Route {
     /// Whether it carries effects on logs.
     fileprivate var isEffect: Bool {

@@ -156,14 +156,15 @@ extension [SenderMachine.Action] {
 extension Lease {
     /// A lease of `count` events numbered `id * 1000`, `id * 1000 + 1`, …
     static func of(
-        _ kind: EventKind = .log, _ count: Int = 1, id: Int64 = 1, lane: Int64 = 1,
+        _ kind: EventKind = .log, _ count: Int = 1, id: Int64 = 1, from: Int64? = nil,
+        lane: Int64 = 1,
         attempts: Int = 0, isAskable: Bool = true, namesUnknownLog: Bool = false,
         acceptedAt: Timestamp = Timestamp(milliseconds: 1_795_305_600_000),
         isRegrouped: Bool = false, route: Route? = nil
     ) -> Lease {
         var bytes: [UInt8] = []
         let events = (0..<count).map { place in
-            let sequence = EventSequence(rawValue: id * 1000 + Int64(place))
+            let sequence = EventSequence(rawValue: (from ?? id) * 1000 + Int64(place))
             let start = bytes.count
             bytes.append(contentsOf: body(of: kind, sequence).utf8)
             return LeasedEvent(
@@ -209,7 +210,8 @@ extension Lease {
 
     /// Effects of which those with a name here are on a log that must be asked about.
     static func naming(
-        _ references: [String?], _ kind: EventKind = .feedback, id: Int64 = 1, attempts: Int = 0,
+        _ references: [String?], _ kind: EventKind = .feedback, id: Int64 = 1,
+        from: Int64? = nil, attempts: Int = 0,
         acceptedAt: Timestamp = Timestamp(milliseconds: 1_795_305_600_000),
         isRegrouped: Bool = false
     ) -> Lease {
@@ -218,7 +220,7 @@ extension Lease {
             let start = bytes.count
             let name = reference.map { "\"reference_id\":\"\($0)\"" } ?? "\"data_id\":\"known\""
             bytes.append(contentsOf: "{\"n\":\(place),\(name)}".utf8)
-            let sequence = EventSequence(rawValue: id * 1000 + Int64(place))
+            let sequence = EventSequence(rawValue: (from ?? id) * 1000 + Int64(place))
             return LeasedEvent(
                 sequence: sequence, kind: kind, lane: 1, body: start..<bytes.count,
                 address: address(of: kind, sequence), acceptedAt: acceptedAt, attempts: attempts,

@@ -55,6 +55,46 @@ import Testing
         #expect(bench.snapshot.parkedLanes.isEmpty)
     }
 
+    /// What the queue is told to free by the last actions' wishes and the next one.
+    private func freed(_ bench: inout SenderBench) -> [ProbeScope] {
+        let wishes = bench.last.wishes
+        return (wishes + [bench.nextWish()].compactMap { $0 }).flatMap(\.freed)
+    }
+
+    @Test func `the queue hears once what is parked no more, and of all at a resume`() throws {
+        var bench = SenderBench.running()
+        bench.answer(bench.lease(.of(id: 1, lane: 2)), 403)
+        #expect(freed(&bench) == [])
+        bench.commit(1)
+        bench.pass(.seconds(1))
+        bench.accept(bench.lease(.of(id: 2, lane: 2), .probe(.lanes([2]))), count: 1)
+        #expect(freed(&bench) == [.lanes([2])])
+        bench.commit(2)
+        #expect(freed(&bench) == [])
+        bench.on(.resume)
+        #expect(freed(&bench) == [.everywhere])
+        bench.pass(.seconds(1))
+        #expect(freed(&bench) == [])
+    }
+
+    @Test func `the queue hears of everything when a refused key is taken again`() throws {
+        var bench = SenderBench.running()
+        bench.answer(bench.lease(.of(id: 1)), 401)
+        bench.commit(1)
+        bench.pass(.seconds(60))
+        bench.accept(bench.lease(.of(id: 2)), count: 1)
+        #expect(freed(&bench) == [.everywhere])
+    }
+
+    @Test func `what the queue was to free is said again when the disk refused the wish`() throws {
+        var bench = SenderBench.running()
+        bench.on(.resume)
+        #expect(freed(&bench) == [.everywhere])
+        bench.on(.leased(.failing, .batch))
+        bench.pass(.seconds(1))
+        #expect(freed(&bench).contains(.everywhere))
+    }
+
     @Test func `one probe is under way at a time, and each parked lane gets its own`() throws {
         var bench = SenderBench.running()
         bench.accept(bench.lease(.of(id: 1, lane: 1)), count: 1)

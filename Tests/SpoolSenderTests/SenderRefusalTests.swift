@@ -82,7 +82,7 @@ import Testing
         bench.pass(.seconds(600))
         bench.on(.workArrived)
         bench.answer(
-            bench.lease(.of(.update, id: 2, attempts: 4)), 404, "who?")
+            bench.lease(.of(.update, id: 2, from: 1, attempts: 4)), 404, "who?")
         let dead = try #require(bench.last.settlements.first?.dead.first)
         #expect(dead.reason == .causeUnknown)
     }

@@ -96,72 +96,45 @@ import Testing
         #expect(try delivery(bench).body == #"[{"n":1,"data_id":"known"}]"#)
     }
 
-    @Test func `they die when upstream has not known their log for ten minutes`() throws {
-        var bench = SenderBench.running()
-        bench.pass(.seconds(600))
+    /// Asks about the log that an effect names; returns whether the effect died.
+    private func dies(_ bench: inout SenderBench, lease: Int64) throws -> Bool {
         bench.on(.workArrived)
-        let late = Timestamp(milliseconds: bench.wall.milliseconds - 599_999)
-        bench.lease(.naming(["a"], attempts: 9, acceptedAt: late))
+        bench.lease(.naming(["a"], id: lease, from: 1, attempts: 9))
         bench.answer(try question(bench).id, 404, "who?")
-        #expect(bench.last.settlements.first?.returnedNumbers == [1000])
+        return bench.last.settlements.first?.dead.isEmpty == false
+    }
+
+    @Test func `they die when upstream has said for ten minutes that it does not know their log`()
+        throws
+    {
+        var bench = SenderBench.running()
+        // However long they had waited before, for an upstream that was down.
+        bench.pass(.seconds(86_400))
+        #expect(try !dies(&bench, lease: 1))
         bench.commit(1)
+        bench.pass(.milliseconds(599_999))
+        #expect(try !dies(&bench, lease: 2))
+        bench.commit(2)
         bench.pass(.milliseconds(1))
-        bench.lease(.naming(["a"], id: 2, attempts: 10, acceptedAt: late))
-        bench.answer(try question(bench).id, 404, "who?")
+        #expect(try dies(&bench, lease: 3))
         let dead = try #require(bench.last.settlements.first?.dead.first)
-        #expect(dead.sequence.rawValue == 2000)
+        #expect(dead.sequence.rawValue == 1000)
         #expect(dead.reason == .causeUnknown)
         #expect(dead.status == 404)
         #expect(dead.words == "who?")
         #expect(bench.snapshot.trouble?.route == .patchLogByReference)
     }
 
-    /// Asks about the log that an effect of that age names; returns whether the effect died.
-    private func dies(_ bench: inout SenderBench, id: Int64, acceptedAt: Timestamp) throws -> Bool {
-        bench.on(.workArrived)
-        bench.lease(.naming(["a"], id: id, attempts: 9, acceptedAt: acceptedAt))
-        bench.answer(try question(bench).id, 404)
-        defer { bench.commit(id) }
-        return bench.last.settlements.first?.dead.isEmpty == false
-    }
-
-    @Test func `a clock set forward by hours does not end their ten minutes`() throws {
+    @Test(arguments: [6, -6])
+    func `a clock that is set neither ends nor prolongs their ten minutes`(hours: Int) throws {
         var bench = SenderBench.running()
-        bench.pass(.seconds(3600))
-        let acceptedAt = bench.wall
-        bench.pass(.seconds(60))
-        bench.jump(.seconds(6 * 3600))
-        #expect(try !dies(&bench, id: 1, acceptedAt: acceptedAt))
-        bench.pass(.milliseconds(599_999))
-        #expect(try !dies(&bench, id: 2, acceptedAt: acceptedAt))
-        bench.pass(.milliseconds(1))
-        #expect(try dies(&bench, id: 3, acceptedAt: acceptedAt))
-    }
-
-    @Test func `a clock set back by hours prolongs them by ten minutes at most`() throws {
-        var bench = SenderBench.running()
-        bench.pass(.seconds(3600))
-        let acceptedAt = bench.wall
-        bench.pass(.seconds(60))
-        bench.jump(.seconds(-6 * 3600))
-        #expect(try !dies(&bench, id: 1, acceptedAt: acceptedAt))
-        bench.pass(.milliseconds(599_999))
-        #expect(try !dies(&bench, id: 2, acceptedAt: acceptedAt))
-        bench.pass(.milliseconds(1))
-        #expect(try dies(&bench, id: 3, acceptedAt: acceptedAt))
-    }
-
-    @Test func `those of an earlier run die once this one has looked at the clock for ten minutes`()
-        throws
-    {
-        var bench = SenderBench.running()
-        let old = Timestamp(milliseconds: bench.wall.milliseconds - 86_400_000)
-        let future = Timestamp(milliseconds: bench.wall.milliseconds + 86_400_000)
-        bench.pass(.milliseconds(599_999))
-        #expect(try !dies(&bench, id: 1, acceptedAt: old))
-        bench.pass(.milliseconds(1))
-        #expect(try dies(&bench, id: 2, acceptedAt: old))
-        #expect(try dies(&bench, id: 3, acceptedAt: future))
+        #expect(try !dies(&bench, lease: 1))
+        bench.commit(1)
+        bench.jump(.seconds(hours * 3600))
+        #expect(try !dies(&bench, lease: 2))
+        bench.commit(2)
+        bench.pass(.seconds(600))
+        #expect(try dies(&bench, lease: 3))
     }
 
     @Test func `on the word of a stranger they never die`() throws {

@@ -9,13 +9,9 @@ public struct ClockWatch: Sendable {
     private var wall: Timestamp
     private var instant: ContinuousClock.Instant
     private var evenSince: ContinuousClock.Instant
-    private let jump: Duration
 
     /// Begins to watch.
-    ///
-    /// - Parameter jump: a smaller difference to the monotonic clock is let pass.
-    public init(wall: Timestamp, instant: ContinuousClock.Instant, jump: Duration = Self.jump) {
-        self.jump = jump
+    public init(wall: Timestamp, instant: ContinuousClock.Instant) {
         self.wall = wall
         self.instant = instant
         self.evenSince = instant
@@ -27,7 +23,7 @@ public struct ClockWatch: Sendable {
         wall: Timestamp, instant: ContinuousClock.Instant
     ) -> Bool {
         let difference = (wall - self.wall) - (instant - self.instant)
-        if difference > jump || difference < .zero - jump { evenSince = instant }
+        if difference > Self.jump || difference < .zero - Self.jump { evenSince = instant }
         self.wall = wall
         self.instant = instant
         return isTrusted
@@ -35,13 +31,4 @@ public struct ClockWatch: Sendable {
 
     /// Whether ages can be trusted, as of the last look.
     public var isTrusted: Bool { instant - evenSince >= Self.settling }
-
-    /// Whether what was accepted at `start` is that old, as of the last look; never while ages cannot be
-    /// trusted. What seems to come from the future is: it was there before the clock was set back.
-    ///
-    /// - Parameter age: at most ``settling``, so that going evenly for that long proves it.
-    public func hasAged(_ age: Duration, since start: Timestamp) -> Bool {
-        precondition(age <= Self.settling, "\(age) is longer than the clock is watched")
-        return isTrusted && !(.zero..<age).contains(wall - start)
-    }
 }

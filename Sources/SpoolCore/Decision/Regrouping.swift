@@ -9,9 +9,30 @@ public enum Regrouping {
         return [Array(members[..<middle]), Array(members[middle...])]
     }
 
-    /// Those at `places` alone, first, and the others together; nobody named: halves.
-    public static func singledOut<Member>(_ members: [Member], places: [Int]) -> [[Member]] {
-        guard !places.isEmpty else { return halves(members) }
+    /// Two parts, each in order, which share no lane as long as there are several lanes; else halves. So what
+    /// goes wrong with one project's events soon holds up nobody else's.
+    public static func parted<Member, Lane: Hashable>(
+        _ members: [Member], by lane: (Member) -> Lane
+    ) -> [[Member]] {
+        let lanes = apart(members, by: lane)
+        guard lanes.count > 1 else { return halves(members) }
+        var first = Set([lane(lanes[0][0])])
+        var count = lanes[0].count
+        for group in lanes.dropFirst().dropLast() where (count + group.count) * 2 <= members.count {
+            first.insert(lane(group[0]))
+            count += group.count
+        }
+        return [
+            members.filter { first.contains(lane($0)) },
+            members.filter { !first.contains(lane($0)) },
+        ]
+    }
+
+    /// Those at `places` alone, first, and the others together; nobody named: two parts.
+    public static func singledOut<Member, Lane: Hashable>(
+        _ members: [Member], places: [Int], by lane: (Member) -> Lane
+    ) -> [[Member]] {
+        guard !places.isEmpty else { return parted(members, by: lane) }
         let named = Set(places)
         let others = members.indices.filter { !named.contains($0) }.map { members[$0] }
         return named.sorted().map { [members[$0]] } + (others.isEmpty ? [] : [others])
@@ -34,9 +55,11 @@ public enum Regrouping {
         return groups
     }
 
-    /// After an outcome in doubt: logs by halves, because most of them are innocent and can be asked
+    /// After an outcome in doubt: logs in two parts, because most of them are innocent and can be asked
     /// about; others singly, because each further doubt may duplicate them.
-    public static func afterDoubt<Member>(_ members: [Member], of kind: EventKind) -> [[Member]] {
-        kind == .log ? halves(members) : members.map { [$0] }
+    public static func afterDoubt<Member, Lane: Hashable>(
+        _ members: [Member], of kind: EventKind, by lane: (Member) -> Lane
+    ) -> [[Member]] {
+        kind == .log ? parted(members, by: lane) : members.map { [$0] }
     }
 }

@@ -19,7 +19,8 @@ public struct UpstreamIdentity: Hashable, Sendable {
     /// Reads the ids from a 2xx body, by position.
     ///
     /// Nil unless the body has the request's shape: for an array an array of the same length, for an
-    /// object an object, each element an object with a non-empty string `id` (docs/api.md, responses).
+    /// object an object, each element an object with a string `id` (docs/api.md, responses) that is not
+    /// empty and no longer than ``Limits/upstreamIDBytesMax``.
     public static func read(_ body: [UInt8], for route: Route, count: Int) -> [UpstreamIdentity]? {
         precondition(count > 0, "a request carries at least one event, not \(count)")
         return body.withUnsafeBytes { bytes in
@@ -79,9 +80,11 @@ private struct IdentityReader {
         return UpstreamIdentity(id: id, projectID: projectID, sessionID: sessionID)
     }
 
-    /// A string with something in it.
+    /// A string with something in it that is short enough to be kept.
     private func content(_ value: JSONSlice) -> String? {
-        guard value.kind == .string, value.range.count > 2 else { return nil }
+        guard value.kind == .string, value.range.count > 2,
+            value.range.count <= Limits.upstreamIDBytesMax + 2
+        else { return nil }
         return JSONText.string(bytes, value)
     }
 }
