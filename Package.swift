@@ -133,6 +133,7 @@ let package = Package(
                 "SpoolCore", "SpoolFaultKit", "SpoolQueue", "SpoolSQLite", "SpoolSender",
                 "SpoolTestKit",
             ], exclude: ["seeds.txt"]),
+        .testTarget(name: "CommandLineTests", dependencies: ["SpoolCore", "loopspool"]),
         .testTarget(name: "TidyTests"),
     ],
     swiftLanguageModes: [.v6]

@@ -17,16 +17,10 @@ public final class HTTPLiveTransport: LiveTransport {
 
     /// A transport to one destination; `group` runs the connections and outlives it.
     public init(to address: UpstreamAddress, on group: any EventLoopGroup) {
-        var configuration = HTTPClient.Configuration()
-        configuration.redirectConfiguration = .disallow
-        configuration.httpVersion = .http1Only
-        configuration.timeout.connect = TimeAmount(Limits.connectTimeout)
-        configuration.connectionPool.retryConnectionEstablishment = false
-        configuration.connectionPool.idleTimeout = HTTPTransport.idleTimeout
         // As many as there can be clients: none waits for another's stream.
-        configuration.connectionPool.concurrentHTTP1ConnectionsPerHostSoftLimit =
-            Limits.connectionsMax
-        self.client = HTTPClient(eventLoopGroup: group, configuration: configuration)
+        self.client = HTTPClient(
+            eventLoopGroup: group,
+            configuration: .upstream(connectionsMax: Limits.connectionsMax))
         self.loop = group.next()
         self.address = address
         self.upstream = address.description

@@ -4,17 +4,13 @@ internal import NIOHTTP1
 public import SpoolCore
 internal import Synchronization
 
-/// Requests over HTTP/1.1 with keep-alive: the only place that knows the HTTP client.
+/// Deliveries, and questions about them, over HTTP/1.1 with keep-alive.
 ///
 /// **What counts as written.** The client reports a request's head once it was handed to the socket
 /// (`didSendRequestHead`), and writes no byte of the body before. So a failure without that report
 /// cannot have been applied, and every later one may have been. The client never sends a request twice
 /// by itself: redirects are not followed, and its own retry, of connecting alone, is off.
 public final class HTTPTransport: Transport {
-    /// How long an unused connection is kept: shorter than servers usually do, because a request on a
-    /// connection that closes at that moment is in doubt.
-    static let idleTimeout = TimeAmount.seconds(30)
-
     private let client: HTTPClient
     /// Runs all connections: with one loop, a connection is free again before its answer is reported,
     /// so that the next request finds it.
@@ -43,15 +39,8 @@ public final class HTTPTransport: Transport {
                 address.description,
                 "the API key holds bytes that no header can: look for a newline in it")
         }
-        var configuration = HTTPClient.Configuration()
-        configuration.redirectConfiguration = .disallow
-        configuration.httpVersion = .http1Only
-        configuration.timeout.connect = TimeAmount(Limits.connectTimeout)
-        configuration.connectionPool.retryConnectionEstablishment = false
-        configuration.connectionPool.idleTimeout = Self.idleTimeout
-        configuration.connectionPool.concurrentHTTP1ConnectionsPerHostSoftLimit =
-            2 * inFlightMax
-        self.client = HTTPClient(eventLoopGroup: group, configuration: configuration)
+        self.client = HTTPClient(
+            eventLoopGroup: group, configuration: .upstream(connectionsMax: 2 * inFlightMax))
         self.loop = group.next()
         self.address = address
         var headers = HTTPHeaders([

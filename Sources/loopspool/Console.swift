@@ -1,5 +1,6 @@
 import Glibc
 import Logging
+import SpoolCore
 
 /// Where a command reads its surroundings and writes what people read.
 enum Console {
@@ -27,9 +28,12 @@ enum Console {
         write(text, to: STDOUT_FILENO)
     }
 
-    /// Writes what went wrong to standard error.
+    /// Writes what went wrong to standard error, line by line; no terminal obeys what it repeats.
     static func complain(_ text: String) {
-        write("loopspool: " + text, to: STDERR_FILENO)
+        let lines = text.split(separator: "\n", omittingEmptySubsequences: false)
+        write(
+            "loopspool: " + lines.map { String($0).printable }.joined(separator: "\n"),
+            to: STDERR_FILENO)
     }
 
     private static func write(_ text: String, to descriptor: Int32) {

@@ -130,7 +130,7 @@ struct DeadShowCommand: AsyncParsableCommand {
         selection.reason = nil
         selection.olderThan = nil
         let (text, _) = try await DeadClient(place).ask("/dead/show", selection)
-        Console.say(text)
+        Console.say(text.printableJSON)
     }
 }
 
@@ -161,7 +161,8 @@ struct DeadReplayCommand: AsyncParsableCommand {
         }
         let count = answer["matched"]?.intValue ?? 0
         if dryRun {
-            return Console.say("\(DeadText.count(count)) would be queued again")
+            return Console.say(
+                "\(DeadText.count(count)) would be queued again, and whatever died because of them")
         }
         Console.say("\(DeadText.count(count)) queued again")
         let followed = answer["followed"]?.intValue ?? 0
@@ -256,7 +257,7 @@ private struct DeadClient {
             let text = String(decoding: answer.body, as: UTF8.self)
             let json = try? JSONValue(parsing: answer.body)
             guard answer.status == 200, let json else {
-                Console.complain(json?["detail"]?.stringValue ?? text)
+                Console.complain((json?["detail"]?.stringValue ?? text).printable)
                 throw answer.status == 503 ? Ending.tryLater : Ending.refusedInput
             }
             return (text, json)
@@ -268,14 +269,15 @@ private struct DeadClient {
 }
 
 /// Dead letters for people.
-private enum DeadText {
+enum DeadText {
+    /// How many, in words.
     static func count(_ count: Int) -> String {
         count == 1 ? "1 dead letter" : "\(count) dead letters"
     }
 
     /// When, what, where and why, and what upstream said.
     static func line(_ letter: JSONValue) -> String {
-        func text(_ name: String) -> String { letter[name]?.stringValue ?? "?" }
+        func text(_ name: String) -> String { letter[name]?.stringValue?.printable ?? "?" }
         let status = letter["status"]?.intValue.map { " \($0)" } ?? ""
         let words = text("upstream_said").prefix(200)
         return """

@@ -144,6 +144,29 @@ import Testing
         }
     }
 
+    @Test(arguments: ["000", "001", "050", "099"])
+    func `a status that HTTP does not know is no answer`(status: String) async throws {
+        let rests = [
+            "\r\n", "Content-Length: 2\r\n\r\n[]", "Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+            "Content-Length: 0\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n[]",
+        ]
+        for rest in rests {
+            let outcomes = try await exchange(times: 2) { connection in
+                connection.write("HTTP/1.1 \(status) X\r\n" + rest)
+                connection.waitForClose()
+            }
+            #expect(outcomes.allSatisfy(isLost), "\(rest.debugDescription): \(outcomes)")
+        }
+    }
+
+    @Test func `an offer to switch protocols is no interim answer`() async throws {
+        let outcomes = try await exchange { connection in
+            connection.write("HTTP/1.1 101 X\r\nConnection: upgrade\r\nUpgrade: x\r\n\r\n{}")
+            connection.answer(200, "[]")
+        }
+        #expect(outcomes == [.answered(UpstreamAnswer(status: 101, body: []))])
+    }
+
     @Test func `a head of half a megabyte is read or given up`() async throws {
         let outcomes = try await exchange { connection in
             connection.write("HTTP/1.1 200 OK\r\n")
@@ -154,15 +177,41 @@ import Testing
         #expect(outcomes.allSatisfy { isLost($0) || $0 == ok("[]") }, "\(outcomes)")
     }
 
-    @Test func `a head that comes byte by byte has one timeout for all of it`() async throws {
-        let outcomes = try await exchange(timeout: .milliseconds(200)) { connection in
-            for byte in "HTTP/1.1 200 OK\r\nX-Slow: " { connection.write(String(byte)) }
-            connection.waitForClose()
+    /// What an answer may begin with, and what it may go on with for ever.
+    private static let trickles = [
+        ("HTTP/1.1 200 OK\r\nX-Slow: ", "x"), ("HTTP/1.1 200 OK\r\n", "X-Slow: x\r\n"),
+        ("", "HTTP/1.1 100 Continue\r\n\r\n"),
+        ("HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n", "x"),
+        ("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", "1\r\nx\r\n"),
+        ("HTTP/1.1 200 OK\r\n\r\n", "x"),
+    ]
+
+    @Test(arguments: trickles)
+    func `an answer that trickles has one timeout for all of it`(
+        beginning: String, drop: String
+    ) async throws {
+        let outcomes = try await exchange(timeout: .milliseconds(300)) { connection in
+            connection.write(beginning)
+            // Slower than 256 header fields in the time there is: the parser takes no more.
+            while connection.write(drop) { usleep(5_000) }
         }
-        guard case .noAnswer(_, timedOut: true)? = outcomes.first else {
+        guard case .noAnswer(_, timedOut: true)? = outcomes.first, outcomes.count == 1 else {
             Issue.record("\(outcomes)")
             return
         }
+    }
+
+    @Test(arguments: ["x", "X-Noise: nnnnnnnnnnnnnnnn\r\n"])
+    func `a head without end is given up before it fills the memory`(noise: String) async throws {
+        let written = Mutex(0)
+        let piece = String(repeating: noise, count: 65_536 / noise.utf8.count)
+        let outcomes = try await exchange { connection in
+            connection.write("HTTP/1.1 200 OK\r\nX-Long: ")
+            while connection.write(piece) { written.withLock { $0 += piece.utf8.count } }
+        }
+        #expect(outcomes.allSatisfy(isLost), "\(outcomes)")
+        // What the parser takes, and what the two sockets hold.
+        #expect(written.withLock { $0 } < 16 << 20)
     }
 
     @Test(arguments: [

@@ -148,6 +148,24 @@ import Testing
         }
     }
 
+    @Test(arguments: ["000", "001", "050", "099"])
+    func `a status that HTTP does not know is no answer`(status: String) async throws {
+        for rest in ["\r\n", "Content-Length: 2\r\n\r\n{}"] {
+            let upstream = try RawUpstream { connection in
+                _ = connection.request()
+                connection.write("HTTP/1.1 \(status) X\r\n" + rest)
+                connection.waitForClose()
+            }
+            try await with(upstream) { transport in
+                guard case .unreachable(let reason) = await outcome(transport, Self.get) else {
+                    Issue.record("\(status) was taken for an answer")
+                    return
+                }
+                #expect(reason.contains("no HTTP status"))
+            }
+        }
+    }
+
     @Test func `an answer that does not begin in time is too slow`() async throws {
         let upstream = try RawUpstream { connection in
             _ = connection.request()

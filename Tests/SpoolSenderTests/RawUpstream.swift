@@ -108,17 +108,20 @@ final class RawUpstream: Sendable {
             return seen
         }
 
-        func write(_ text: String) {
-            guard isOpen.withLock({ $0 }) else { return }
+        /// Whether all of it could be written: not once the connection is closed at either end.
+        @discardableResult
+        func write(_ text: String) -> Bool {
+            guard isOpen.withLock({ $0 }) else { return false }
             let bytes = Array(text.utf8)
             var sent = 0
             while sent < bytes.count {
                 let count = bytes[sent...].withUnsafeBytes {
                     send(socket, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL))
                 }
-                guard count > 0 else { return }
+                guard count > 0 else { return false }
                 sent += count
             }
+            return true
         }
 
         /// Answers with a body and its length.

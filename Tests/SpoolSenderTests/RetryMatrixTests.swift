@@ -6,7 +6,7 @@ import Testing
 /// answer travels over a connection; only the waiting between requests is virtual.
 ///
 /// Columns: what upstream does · what becomes of the event · requests in ten minutes of the same answer ·
-/// the wait from the first request to the second · the wait after a restart that follows the first ·
+/// the wait from the first request to the second · the same with a restart in between ·
 /// whether upstream is asked for the reference before anything is sent again · what is parked meanwhile.
 ///
 /// Waits are bounds: full jitter draws from nothing to the ceiling. After a restart a backoff goes on
@@ -22,7 +22,8 @@ struct RetryRow: Sendable, CustomTestStringConvertible {
     let fate: Fate
     let requests: ClosedRange<Int>
     let wait: ClosedRange<Duration>
-    let waitAfterRestart: ClosedRange<Duration>
+    /// Nil: to the millisecond what it is without a restart.
+    let waitOverRestart: ClosedRange<Duration>?
     let asks: Bool
     let park: Park?
 
@@ -32,7 +33,7 @@ struct RetryRow: Sendable, CustomTestStringConvertible {
     static func over(_ upstream: RetryUpstream, _ fate: Fate) -> RetryRow {
         RetryRow(
             upstream: upstream, fate: fate, requests: 1...1, wait: .zero ... .zero,
-            waitAfterRestart: .zero ... .zero, asks: false, park: nil)
+            waitOverRestart: nil, asks: false, park: nil)
     }
 
     /// Surely not applied: sent again when the destination has rested.
@@ -42,7 +43,7 @@ struct RetryRow: Sendable, CustomTestStringConvertible {
     ) -> RetryRow {
         RetryRow(
             upstream: upstream, fate: .queued, requests: requests, wait: wait,
-            waitAfterRestart: .zero...wait.upperBound, asks: false, park: nil)
+            waitOverRestart: nil, asks: false, park: nil)
     }
 
     /// Perhaps applied: asked about first, and sent again when upstream does not know it.
@@ -51,14 +52,14 @@ struct RetryRow: Sendable, CustomTestStringConvertible {
     ) -> RetryRow {
         RetryRow(
             upstream: upstream, fate: .queued, requests: 6...60, wait: wait,
-            waitAfterRestart: wait, asks: true, park: nil)
+            waitOverRestart: wait, asks: true, park: nil)
     }
 
     /// Nothing dies before somebody has mended something; one event tries now and then.
     static func parked(_ upstream: RetryUpstream, _ park: Park) -> RetryRow {
         RetryRow(
             upstream: upstream, fate: .queued, requests: 4...60, wait: .zero ... .seconds(4),
-            waitAfterRestart: .zero ... .seconds(4), asks: false, park: park)
+            waitOverRestart: .zero ... .seconds(4), asks: false, park: park)
     }
 }
 
@@ -120,26 +121,45 @@ struct RetryRow: Sendable, CustomTestStringConvertible {
         #expect(row.requests.contains(run.sent.count), "\(run.sent.count) requests")
         #expect((run.questions > 0) == row.asks)
         #expect(run.parks == (row.park.map { [$0] } ?? []))
-        guard run.sent.count > 1 else { return }
-        let wait = run.sent[1] - run.sent[0]
-        #expect(row.wait.contains(wait), "\(wait)")
+        if let wait = run.waits.first { #expect(row.wait.contains(wait), "\(wait)") }
     }
 
     @Test(arguments: singleLog.filter { $0.fate == .queued })
     func `holds over a restart after the first request`(row: RetryRow) async throws {
         var run = try RetryRun(row.upstream)
-        await run.playFirstRequest()
-        let crashedAt = run.elapsed
+        await run.play(requests: 1)
         await run.restart()
-        await run.play(until: crashedAt + .seconds(200))
+        await run.play(requests: 2)
         try await run.close()
         #expect(run.fate == .queued)
-        let second = try #require(run.sent.dropFirst().first)
-        let wait = second - run.sent[0]
-        #expect(
-            wait <= row.waitAfterRestart.upperBound + .seconds(2)
-                && wait >= row.waitAfterRestart.lowerBound, "\(wait)")
+        let wait = try #require(run.waits.first)
+        if let bounds = row.waitOverRestart {
+            #expect(wait >= bounds.lowerBound && wait <= bounds.upperBound + .seconds(2), "\(wait)")
+        } else {
+            let undisturbed = try await firstWait(row.upstream)
+            try #require(undisturbed > .milliseconds(100), "the seed draws a wait that shows")
+            #expect(abs((wait - undisturbed) / .milliseconds(1)) <= 2, "\(wait), \(undisturbed)")
+        }
         if row.asks { #expect(run.questions > 0) }
+    }
+
+    /// The first wait of a run without a restart.
+    private func firstWait(_ upstream: RetryUpstream) async throws -> Duration {
+        var run = try RetryRun(upstream)
+        await run.play(requests: 2)
+        try await run.close()
+        return try #require(run.waits.first)
+    }
+
+    @Test(arguments: [RetryUpstream.answers(503, ""), .answers(408, ""), .refusesConnections])
+    func `waits no shorter after a restart than before`(upstream: RetryUpstream) async throws {
+        var run = try RetryRun(upstream)
+        await run.play(requests: 6)
+        await run.restart()
+        await run.play(requests: 8)
+        try await run.close()
+        // Drawn below 60 s; by a sender that began anew, below 2 s.
+        #expect(run.waits[6] > .seconds(2), "\(run.waits)")
     }
 
     @Test(arguments: [

@@ -116,10 +116,13 @@ struct RetryRun {
         await play { $0.elapsed >= end }
     }
 
-    /// Plays until what the first request brought is recorded.
-    mutating func playFirstRequest() async {
-        await play { !$0.sent.isEmpty && $0.exchange == nil && !$0.isCommitting }
+    /// Plays until so many deliveries were sent, and what the last one brought is recorded.
+    mutating func play(requests: Int) async {
+        await play { $0.sent.count >= requests && $0.exchange == nil && !$0.isCommitting }
     }
+
+    /// How long each delivery but the first was waited for since the one before.
+    var waits: [Duration] { zip(sent.dropFirst(), sent).map { $0 - $1 } }
 
     /// Ends the connections.
     func close() async throws {

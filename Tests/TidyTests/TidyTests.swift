@@ -41,12 +41,14 @@ struct TidyTests {
         }
     }
 
-    @Test("only two files know the HTTP client: for deliveries, and for live calls")
+    @Test("only three files know the HTTP client: its settings, deliveries, and live calls")
     func clientFiles() throws {
         let users = try Repository.files("Sources/SpoolSender", ending: ".swift").filter {
             try Repository.text($0).contains("import AsyncHTTPClient")
         }
-        let expected = ["HTTPLiveTransport.swift", "HTTPTransport.swift"]
+        let expected = [
+            "HTTPLiveTransport.swift", "HTTPTransport.swift", "UpstreamConnections.swift",
+        ]
         #expect(users == expected.map { "Sources/SpoolSender/" + $0 })
     }
 
