@@ -11,20 +11,19 @@ public struct IngestSettings: Sendable {
     public var hosts: [String]
     /// What every request on TCP must carry; nil: nothing.
     public var tcpToken: AccessToken?
-    /// Why no event can be accepted now; nil when events can be. Asked by `/readyz`, on the event
-    /// loop.
-    public var unreadiness: @Sendable () -> String?
+    /// Asked by `/healthz` and `/readyz`.
+    public var condition: DoorCondition
 
     /// The defaults, or others.
     public init(
         bodyBytesMax: Int = Limits.bodyBytesMax, hosts: [String] = [],
         tcpToken: AccessToken? = nil,
-        unreadiness: @escaping @Sendable () -> String? = { nil }
+        condition: DoorCondition = DoorCondition()
     ) {
         self.bodyBytesMax = bodyBytesMax
         self.hosts = hosts
         self.tcpToken = tcpToken
-        self.unreadiness = unreadiness
+        self.condition = condition
     }
 }
 
@@ -107,6 +106,10 @@ public struct IngestAPI: HTTPApplication {
             show(sequence, request, reply)
         case .deletion:
             delete(request, reply)
+        case .health:
+            settings.condition.health { reply(.health(trouble: $0)) }
+        case .readiness:
+            settings.condition.readiness { reply(.readiness(trouble: $0)) }
         default:
             live.forward(request, reply)
         }
@@ -289,13 +292,8 @@ public struct IngestAPI: HTTPApplication {
     /// The answer to a request that needs neither the queue nor upstream; nil for the API's own.
     private func answer(withoutBody route: IngestRoute) -> HTTPAnswer? {
         switch route {
-        case .spooled, .log, .deletion, .live:
+        case .spooled, .log, .deletion, .live, .health, .readiness:
             return nil
-        case .health:
-            return HTTPAnswer(status: 200, body: Array("{\"status\":\"ok\"}".utf8))
-        case .readiness:
-            if let reason = settings.unreadiness() { return .unavailable(reason) }
-            return HTTPAnswer(status: 200, body: Array("{\"status\":\"ready\"}".utf8))
         case .otherMethod(let allowed):
             var answer = HTTPAnswer.detail(
                 status: 405, "this path takes \(allowed) only")

@@ -61,14 +61,19 @@ public final class EventQueue: EventSink, EventSource, EventLookup, Sendable {
         self.opening = opening
     }
 
-    /// SQLite would create the file with the umask's mode; its siblings take the mode of the file.
+    /// SQLite would create the file with the umask's mode; its siblings take the mode of the file. One
+    /// that others may read, because somebody copied it here, is made private again.
     static func createPrivately(_ path: String) throws {
         let descriptor = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
-        guard descriptor >= 0 else {
+        defer { if descriptor >= 0 { close(descriptor) } }
+        var facts = stat()
+        guard descriptor >= 0, fstat(descriptor, &facts) == 0,
+            facts.st_mode & 0o077 == 0 || fchmod(descriptor, 0o600) == 0
+        else {
             throw QueueError.unusable(
                 path: path, errno: errno, words: String(cString: strerror(errno)))
         }
-        close(descriptor)
+        for ending in ["-wal", "-shm"] { chmod(path + ending, 0o600) }
     }
 
     // MARK: EventSink
@@ -231,17 +236,18 @@ public final class EventQueue: EventSink, EventSource, EventLookup, Sendable {
 
     // MARK: The operator
 
-    /// The state of the spool in numbers; nil when the disk refuses or the queue is stopped.
+    /// The state of the spool in numbers. Taken back like an event that waits for too long.
     ///
     /// - Parameter lanes: those that something is to be said about.
     public func report(
-        about lanes: Set<Int64> = [], _ done: @escaping @Sendable (QueueReport?) -> Void
+        about lanes: Set<Int64> = [],
+        _ done: @escaping @Sendable (Result<QueueReport, QueueUnreadable>) -> Void
     ) {
-        committer.submit { store in
+        committer.submit(withdrawable: true) { store in
             let report = try store.report(about: lanes)
-            return { done(report) }
-        } orElse: { _ in
-            done(nil)
+            return { done(.success(report)) }
+        } orElse: { failure in
+            done(.failure(QueueUnreadable(failure)))
         }
     }
 
@@ -275,5 +281,25 @@ private final class Doorbell: Sendable {
 
     func ring() {
         listener.withLock { $0 }?()
+    }
+}
+
+extension QueueUnreadable {
+    fileprivate init(_ failure: GroupFailure) {
+        switch failure {
+        case .refused(let words):
+            description = "the spool's disk refuses, mend it or make room: \(words)"
+        case .withdrawn: description = "the spool's disk is too slow"
+        case .stopped: description = "the daemon is stopping"
+        }
+    }
+}
+
+extension SpoolStore {
+    /// Counts the failure that is over: a write that is there for somebody.
+    func prove() throws {
+        try begin()
+        try count("disk_refusals", 1)
+        try commit()
     }
 }

@@ -29,6 +29,12 @@ public struct QueueReport: Sendable {
     public var deadBytesMax: Int64 = 0
     /// Whether the file system has less free than its reserve, so that nothing is accepted.
     public var isDiskFull = false
+    /// What the file system has free, if that can be known, and that reserve.
+    public var freeDiskBytes: Int64?
+    /// Below it nothing is accepted.
+    public var freeDiskBytesMin: Int64 = 0
+    /// Bytes kept of input that could not be understood.
+    public var malformedBytes: Int64 = 0
     /// When the oldest event in the queue was accepted.
     public var oldestAcceptedAt: Timestamp?
     /// Counts that are no part of the balance.
@@ -49,6 +55,12 @@ public struct QueueReport: Sendable {
     }
 }
 
+/// Why the queue's numbers cannot be read now.
+public struct QueueUnreadable: Error, Sendable, Equatable, CustomStringConvertible {
+    /// The reason, in words for an operator.
+    public let description: String
+}
+
 /// What an operator asks.
 extension SpoolStore {
     /// The state of the spool in numbers.
@@ -67,6 +79,9 @@ extension SpoolStore {
         report.deadBytes = ledger.deadBytes
         report.deadBytesMax = settings.deadBytesMax
         report.isDiskFull = !hasRoomOnDisk(at: clock())
+        report.freeDiskBytes = settings.freeDiskBytes()
+        report.freeDiskBytesMin = settings.freeDiskBytesMin
+        report.malformedBytes = malformedBytes
         report.waiting = Int64(waitingCount)
         report.oldestAcceptedAt = try connection.integer(
             "SELECT accepted_at FROM event ORDER BY sequence LIMIT 1"

@@ -14,6 +14,9 @@ public protocol GroupState: AnyObject, SendableMetatype {
     /// Work that nobody waits for, done in small steps between groups: pruning, waking, shrinking. Returns
     /// whether more is left. Opens and commits its own transaction.
     func upkeep() throws -> Bool
+    /// Writes something durably, in a transaction of its own: asked of a state that was made anew after
+    /// a failure, before it is believed. A file on a full disk opens and can be read.
+    func prove() throws
     /// Called when a group's answers have been given, after a step of upkeep, and when the state was
     /// made anew.
     func rest()
@@ -191,7 +194,9 @@ public final class GroupCommitter<State: GroupState>: Sendable {
     private func reopen(_ state: inout State?, _ course: inout Course, isUrgent: Bool) {
         guard isUrgent || course.reopening.isOver(at: .now) else { return }
         do {
-            state = try open()
+            let opened = try open()
+            try opened.prove()
+            state = opened
             course.hasUpkeep = true
             state?.rest()
         } catch {
@@ -269,4 +274,7 @@ public enum GroupFailure: Error, Sendable {
 extension GroupState {
     /// Nothing to do.
     public func rest() {}
+
+    /// Believed without proof.
+    public func prove() {}
 }

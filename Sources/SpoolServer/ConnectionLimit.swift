@@ -10,7 +10,8 @@ public final class ConnectionLimit: Sendable {
         var waiting: [@Sendable () -> Void] = []
     }
 
-    private let max: Int
+    /// The most that are served at a time.
+    public let max: Int
     private let state = Mutex(State())
 
     /// A limit of `max` connections, at least 1.

@@ -37,6 +37,8 @@ final class HTTPConnection: ChannelDuplexHandler {
     private var body = ByteBuffer()
     private var reservedBytes = 0
     private var wait: ByteBudget.Wait?
+    /// How long the request under way may still wait for the budget, over all its shares.
+    private var budgetWaitLeft: Duration
 
     /// What is passed on as it comes.
     var exchange = HTTPExchange()
@@ -54,6 +56,7 @@ final class HTTPConnection: ChannelDuplexHandler {
         self.budget = budget
         self.settings = settings
         self.mailbox = mailbox
+        self.budgetWaitLeft = settings.budgetWait
         self.conversation = HTTPConversation(lingerBytesMax: settings.lingerBytesMax)
     }
 
@@ -274,19 +277,23 @@ extension HTTPConnection {
             return perform(conversation.granted(bytes))
         }
         let connection = NIOLoopBound(self, eventLoop: context.eventLoop)
+        let start = ContinuousClock.now
         wait = budget.wait(
-            for: bytes, on: context.eventLoop, timeout: TimeAmount(settings.budgetWait)
+            for: bytes, on: context.eventLoop, timeout: TimeAmount(budgetWaitLeft)
         ) { isGranted in
-            connection.value.waitEnded(bytes, isGranted: isGranted)
+            connection.value.waitEnded(bytes, since: start, isGranted: isGranted)
         }
     }
 
-    private func waitEnded(_ bytes: Int, isGranted: Bool) {
+    private func waitEnded(
+        _ bytes: Int, since start: ContinuousClock.Instant, isGranted: Bool
+    ) {
         guard wait != nil else {
             if isGranted { budget.release(bytes) }
             return
         }
         wait = nil
+        budgetWaitLeft = max(.zero, budgetWaitLeft - (.now - start))
         if isGranted { reservedBytes += bytes }
         perform(isGranted ? conversation.granted(bytes) : conversation.denied())
         pump()
@@ -325,6 +332,7 @@ extension HTTPConnection {
         body = ByteBuffer()
         budget.release(reservedBytes)
         reservedBytes = 0
+        budgetWaitLeft = settings.budgetWait
     }
 
     private func abandon() {

@@ -8,7 +8,7 @@ public struct HTTPSettings: Sendable {
     public var idleTimeout = Limits.idleTimeout
     /// How long a request that has begun may pause before its next byte; then 408.
     public var readTimeout = Limits.readTimeout
-    /// How long a request waits for its share of the ``ByteBudget``; then 503.
+    /// How long a request waits for the ``ByteBudget``, over all its shares; then 503.
     public var budgetWait = Limits.budgetWait
     /// How long, and for how many bytes, a connection that was answered before its request ended is
     /// still read, so that the client finds the answer and not a reset (RFC 9112, section 9.6).

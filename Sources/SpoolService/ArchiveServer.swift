@@ -10,12 +10,24 @@ public final class ArchiveServer: Sendable {
     public var listening: ListenAddress { listener.boundAddress }
     /// Tells this archive's file from every other.
     public var instanceID: String { archive.status.instanceID }
+    /// How much it holds, and how much it may.
+    var holdings: Holdings {
+        Holdings(status: archive.status, bytesMax: Self.settings.storedBytesMax)
+    }
     private let archive: Archive
     private let listener: HTTPListener
 
     private init(archive: Archive, listener: HTTPListener) {
         self.archive = archive
         self.listener = listener
+    }
+
+    /// An archive's use of its bound.
+    struct Holdings: Sendable {
+        /// Logs and bytes.
+        let status: ArchiveStatus
+        /// Bytes; beyond them the oldest logs go.
+        let bytesMax: Int64
     }
 
     /// Opens the archive in `directory` and serves it.
@@ -38,10 +50,12 @@ public final class ArchiveServer: Sendable {
         }
     }
 
+    private static let settings = ArchiveSettings()
+
     /// Opens the archive in `directory`, which is made when it is missing.
     static func open(directory: String, record: String?, logger: Logger) throws -> Archive {
         try Process.makeDirectory(directory)
-        var settings = ArchiveSettings()
+        var settings = Self.settings
         settings.recordPath = record
         return try Archive.open(
             directory: directory, settings: settings, now: Process.now,

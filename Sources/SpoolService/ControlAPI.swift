@@ -8,9 +8,20 @@ internal import SpoolServer
 /// What the operator may ask, on a socket of its own: whoever may log may not therefore look.
 struct ControlAPI: HTTPApplication {
     let queue: EventQueue
+    let condition: SpoolCondition
     let sender: Sender
+    let doors: Doors
+    let archive: ArchiveServer?
     let settings: DaemonSettings
     let listening: [String]
+
+    /// What the ways in share.
+    struct Doors: Sendable {
+        /// Memory between socket and disk.
+        let budget: ByteBudget
+        /// Places for clients.
+        let connections: ConnectionLimit
+    }
 
     func plan(_ head: HTTPRequestHead, peer: Peer) -> BodyPlan {
         guard let method = Self.methods[head.uri] else {
@@ -37,19 +48,19 @@ struct ControlAPI: HTTPApplication {
     }
 
     private func status(_ reply: @escaping @Sendable (HTTPAnswer) -> Void) {
-        let (settings, listening) = (settings, listening)
+        let (settings, listening, doors, archive) = (settings, listening, doors, archive)
         let snapshot = sender.snapshot
-        queue.report(about: snapshot.parkedLanes) { report in
-            guard let report else {
+        condition.read(about: snapshot.parkedLanes) { reading in
+            guard var report = reading.report else {
                 return reply(
-                    .detail(
-                        status: 503,
-                        "The spool cannot be read now: its disk refuses, or the daemon is stopping."
-                    ))
+                    .detail(status: 503, "The spool was never read: \(reading.trouble ?? "?")."))
             }
+            // Of interest above all when the queue cannot be asked.
+            report.freeDiskBytes = Process.freeBytes(at: settings.stateDirectory)
             let status = StatusReport(
-                queue: report, sender: snapshot, settings: settings, listening: listening,
-                now: Process.now())
+                queue: report, age: reading.age, trouble: reading.trouble, sender: snapshot,
+                settings: settings, doors: doors, archive: archive?.holdings,
+                listening: listening, now: Process.now())
             reply(HTTPAnswer(status: 200, body: status.json))
         }
     }

@@ -47,7 +47,7 @@ public final class Daemon: Sendable {
     public static func start(
         _ settings: DaemonSettings, logger: Logger, notifier: SystemdNotifier? = nil
     ) async throws -> Daemon {
-        let parts = Parts()
+        let parts = Parts(settings)
         do {
             let listening = try await parts.start(settings, logger)
             if let notifier { await parts.reportProgress(to: notifier, logger) }
@@ -88,7 +88,7 @@ public final class Daemon: Sendable {
 
     /// How many events the spool holds from before.
     public func held() async -> Int64 {
-        let report = await parts.report()
+        let report = await parts.condition?.read().report
         return (report?.queued ?? 0) + (report?.inFlight ?? 0)
     }
 
@@ -106,6 +106,7 @@ public final class Daemon: Sendable {
 private actor Parts {
     private var archive: ArchiveServer?
     private var queue: EventQueue?
+    private(set) var condition: SpoolCondition?
     private var sender: Sender?
     private var control: HTTPListener?
     private var http: HTTPListener?
@@ -113,13 +114,18 @@ private actor Parts {
     private var events: EventStreamListener?
     private var sweep: RepeatedTask?
     private var heartbeat: RepeatedTask?
+    private var reading: RepeatedTask?
     private let doorLoop = MultiThreadedEventLoopGroup(numberOfThreads: 1)
     private let deliveryLoop = MultiThreadedEventLoopGroup(numberOfThreads: 1)
     private let budget = ByteBudget(bytesMax: Limits.ingestBytesMax)
-    private let connections = ConnectionLimit(max: Limits.connectionsMax)
+    private let connections: ConnectionLimit
     private var transport: HTTPTransport?
     private var live: HTTPLiveTransport?
     private var ingest: IngestAPI?
+
+    init(_ settings: DaemonSettings) {
+        connections = ConnectionLimit(max: settings.connectionsMax)
+    }
 
     func start(_ settings: DaemonSettings, _ logger: Logger) async throws -> Daemon.Listening {
         try Process.makeDirectory(settings.stateDirectory)
@@ -133,13 +139,24 @@ private actor Parts {
         }
         let queue = try openQueue(lock, settings, logger)
         self.queue = queue
+        let condition = SpoolCondition(
+            of: { queue.report(about: $0, $1) }, onFull: settings.policy.onFull,
+            on: doorLoop.next())
+        self.condition = condition
+        _ = await condition.read()
         let sender = try startSender(settings, queue)
         self.sender = sender
-        let listening = try await listen(settings, queue, sender, logger)
+        let listening = try await listen(settings, queue, condition, sender)
         sweep = doorLoop.next().scheduleRepeatedTask(
             initialDelay: .milliseconds(500), delay: .milliseconds(500)
         ) { _ in
             queue.withdraw(waitingSince: .now - Limits.acceptTimeout)
+        }
+        // So that what is known is recent when the disk fails.
+        reading = doorLoop.next().scheduleRepeatedTask(
+            initialDelay: .seconds(10), delay: .seconds(10)
+        ) { _ in
+            condition.read { _ in }
         }
         return listening
     }
@@ -156,7 +173,8 @@ private actor Parts {
             clock: Process.now,
             report: { error in
                 if let notice = error as? SalvageNotice {
-                    logger.critical("the spool was salvaged", metadata: ["what": "\(notice)"])
+                    logger.critical(
+                        "the spool's files were mended", metadata: ["what": "\(notice)"])
                 } else {
                     logger.error(
                         "the spool's disk refused a transaction", metadata: ["error": "\(error)"])
@@ -181,7 +199,8 @@ private actor Parts {
     }
 
     private func listen(
-        _ settings: DaemonSettings, _ queue: EventQueue, _ sender: Sender, _ logger: Logger
+        _ settings: DaemonSettings, _ queue: EventQueue, _ condition: SpoolCondition,
+        _ sender: Sender
     ) async throws -> Daemon.Listening {
         let decoder = EventDecoder(
             identity: queue.identity, defaultProject: settings.defaultProject,
@@ -198,17 +217,16 @@ private actor Parts {
                     daemonKeyUIDs: settings.liveDaemonKeyUIDs, tcpToken: settings.tcpToken?.token,
                     daemonKey: settings.apiKey)),
             decoder: decoder, loops: DoorLoops(doorLoop),
-            settings: IngestSettings(tcpToken: settings.tcpToken?.token))
+            settings: IngestSettings(
+                tcpToken: settings.tcpToken?.token, condition: DoorCondition(condition)))
         self.ingest = ingest
-        func serve(
-            _ application: any HTTPApplication, on address: ListenAddress
-        ) async throws -> HTTPListener {
+        func serve(on address: ListenAddress) async throws -> HTTPListener {
             try await HTTPListener.start(
-                application, on: address, group: doorLoop, budget: budget, connections: connections)
+                ingest, on: address, group: doorLoop, budget: budget, connections: connections)
         }
-        let api = try await serve(ingest, on: .unix(path: settings.apiSocket, mode: 0o660))
+        let api = try await serve(on: .unix(path: settings.apiSocket, mode: 0o660))
         self.api = api
-        let http = try await serve(ingest, on: settings.listen)
+        let http = try await serve(on: settings.listen)
         self.http = http
         let events = try await EventStreamListener.start(
             sink: queue, decoder: decoder, on: .unix(path: settings.eventsSocket, mode: 0o660),
@@ -216,9 +234,15 @@ private actor Parts {
         self.events = events
         let addresses = [http.boundAddress, api.boundAddress, events.boundAddress].map(
             \.description)
-        let control = try await serve(
-            ControlAPI(queue: queue, sender: sender, settings: settings, listening: addresses),
-            on: .unix(path: settings.controlSocket, mode: 0o600))
+        // With bounds of its own: the operator gets through when the ways in are taken.
+        let control = try await HTTPListener.start(
+            ControlAPI(
+                queue: queue, condition: condition, sender: sender,
+                doors: .init(budget: budget, connections: connections), archive: archive,
+                settings: settings, listening: addresses),
+            on: .unix(path: settings.controlSocket, mode: 0o600), group: doorLoop,
+            budget: ByteBudget(bytesMax: Limits.controlBytesMax),
+            connections: ConnectionLimit(max: Limits.controlConnectionsMax))
         self.control = control
         return Daemon.Listening(
             http: http.boundAddress, api: api.boundAddress, events: events.boundAddress,
@@ -247,6 +271,7 @@ private actor Parts {
         ingest?.stopWaiting()
         await drainDoors()
         sweep?.cancel()
+        reading?.cancel()
         heartbeat?.cancel()
         if let sender {
             logger.info("stopping: waiting for outstanding answers")
@@ -255,17 +280,12 @@ private actor Parts {
         await control?.drain()
         try? await transport?.shutdown()
         try? await live?.shutdown()
-        let left = await report()
+        let left = await condition?.read(within: Limits.acceptTimeout)
         await queue?.stop()
         await archive?.stop()
         try? await doorLoop.shutdownGracefully()
         try? await deliveryLoop.shutdownGracefully()
-        logger.info(
-            "stopped",
-            metadata: [
-                "queued": "\(left?.queued ?? 0)", "in_flight": "\(left?.inFlight ?? 0)",
-                "delivered": "\(left?.delivered ?? 0)",
-            ])
+        logger.info("stopped", metadata: left?.lastWords)
     }
 
     /// Closes the ways in once all requests are answered. A live stream may go on for minutes: what
@@ -284,11 +304,31 @@ private actor Parts {
         await draining.value
         deadline.cancel()
     }
+}
 
-    func report() async -> QueueReport? {
-        guard let queue else { return nil }
-        return await withCheckedContinuation { done in
-            queue.report { done.resume(returning: $0) }
+extension DoorCondition {
+    /// Health is told soon, for whoever asks whether the daemon lives. Readiness may take as long as
+    /// the events that it speaks of.
+    fileprivate init(_ condition: SpoolCondition) {
+        self.init(
+            health: { done in condition.read { done($0.trouble) } },
+            readiness: { done in
+                condition.read(within: Limits.acceptTimeout) { done($0.trouble) }
+            })
+    }
+}
+
+extension SpoolCondition.Reading {
+    /// What stays in the spool, for the log; and how far that is known.
+    var lastWords: Logger.Metadata {
+        var words: Logger.Metadata = [:]
+        if let report {
+            words["queued"] = "\(report.queued)"
+            words["in_flight"] = "\(report.inFlight)"
+            words["delivered"] = "\(report.delivered)"
         }
+        if report == nil || age > .zero { words["ledger_age"] = "\(age)" }
+        if let trouble { words["trouble"] = "\(trouble)" }
+        return words
     }
 }

@@ -30,6 +30,8 @@ public struct DaemonSettings: Sendable {
     public var liveFirstByteTimeout: Duration
     /// How long it may pause in the middle of one.
     public var liveIdleTimeout: Duration
+    /// Connections over all ways in.
+    var connectionsMax = Limits.connectionsMax
 
     /// Upstream, for people.
     public var upstreamName: String {

@@ -1,12 +1,21 @@
+import SpoolArchive
 import SpoolCore
 import SpoolQueue
 import SpoolSender
+import SpoolServer
 
 /// What `status` says, as JSON: the ledger, upstream's health, and what to look at.
 struct StatusReport {
     let queue: QueueReport
+    /// How old the queue's numbers are.
+    let age: Duration
+    /// Why no event can be accepted.
+    let trouble: String?
     let sender: SenderSnapshot
     let settings: DaemonSettings
+    let doors: ControlAPI.Doors
+    /// The embedded archive's, where it is the upstream.
+    let archive: ArchiveServer.Holdings?
     let listening: [String]
     let now: Timestamp
 
@@ -22,6 +31,10 @@ struct StatusReport {
         writer.beginArray()
         for address in listening { writer.string(address) }
         writer.endArray()
+        writer.key("trouble")
+        if let trouble { writer.string(trouble) } else { writer.null() }
+        writer.key("ledger_age_seconds")
+        writer.double(seconds(age))
         writer.key("ledger")
         write(ledger: &writer)
         writer.key("queue")
@@ -33,7 +46,13 @@ struct StatusReport {
         writer.key("deduplicated")
         writer.int(Int(queue.counters["deduplicated"] ?? 0))
         writer.key("malformed")
-        writer.int(Int(queue.counters["malformed"] ?? 0))
+        writer.int(Int(malformed))
+        writer.key("malformed_kept")
+        write(malformed: &writer)
+        writer.key("disk_refusals")
+        writer.int(Int(queue.counters["disk_refusals"] ?? 0))
+        writer.key("archive")
+        write(archive: &writer)
         writer.key("upstream")
         write(upstream: &writer)
         writer.key("dead_letters")
@@ -64,8 +83,8 @@ struct StatusReport {
         writer.key("payload_bytes")
         writer.int(Int(queue.payloadBytes))
         writer.key("oldest_age_seconds")
-        if let oldest = queue.oldestAcceptedAt {
-            writer.double(Double((now - oldest).wholeMilliseconds) / 1000)
+        if let age = queue.oldestAge(at: now) {
+            writer.double(seconds(age))
         } else {
             writer.null()
         }
@@ -77,13 +96,52 @@ struct StatusReport {
         let rows: [(StaticString, Int64)] = [
             ("spool_bytes", queue.usedBytes), ("spool_bytes_max", queue.usedBytesMax),
             ("dead_bytes", queue.deadBytes), ("dead_bytes_max", queue.deadBytesMax),
+            ("connections", Int64(doors.connections.open)),
+            ("connections_max", Int64(doors.connections.max)),
+            ("ingest_bytes", Int64(doors.budget.reserved)),
+            ("ingest_bytes_max", Int64(doors.budget.bytesMax)),
+            ("free_disk_bytes_min", queue.freeDiskBytesMin),
         ]
         for (name, value) in rows {
             writer.key(name)
             writer.int(value)
         }
+        writer.key("free_disk_bytes")
+        if let free = queue.freeDiskBytes { writer.int(free) } else { writer.null() }
         writer.key("disk_below_reserve")
         writer.bool(queue.isDiskFull)
+        writer.endObject()
+    }
+
+    /// Input that could not be understood, of all times.
+    private var malformed: Int64 { queue.counters["malformed"] ?? 0 }
+
+    /// What the ring of such input holds, and what has made room.
+    private func write(malformed writer: inout JSONWriter) {
+        let overwritten = queue.counters["malformed_overwritten"] ?? 0
+        write(
+            [
+                ("count", malformed - overwritten), ("overwritten", overwritten),
+                ("bytes", queue.malformedBytes),
+                ("bytes_max", Int64(Limits.malformedRingBytesMax)),
+            ], &writer)
+    }
+
+    private func write(archive writer: inout JSONWriter) {
+        guard let archive else { return writer.null() }
+        write(
+            [
+                ("logs", archive.status.logs), ("bytes", archive.status.bytes),
+                ("bytes_max", archive.bytesMax), ("trimmed", archive.status.trimmed),
+            ], &writer)
+    }
+
+    private func write(_ numbers: [(StaticString, Int64)], _ writer: inout JSONWriter) {
+        writer.beginObject()
+        for (name, value) in numbers {
+            writer.key(name)
+            writer.int(value)
+        }
         writer.endObject()
     }
 
@@ -175,7 +233,7 @@ struct StatusReport {
         guard let trouble = sender.trouble else { return writer.null() }
         writer.beginObject()
         writer.key("seconds_ago")
-        writer.double(seconds(now - trouble.at))
+        writer.double(seconds(max(.zero, now - trouble.at)))
         writer.key("operation")
         writer.string("\(trouble.route.method) \(trouble.route.path)")
         writer.key("status")
@@ -212,5 +270,13 @@ struct StatusReport {
             writer.endObject()
         }
         writer.endArray()
+    }
+}
+
+extension QueueReport {
+    /// How long the oldest event has waited. Nothing is younger than new, also when the clock was set
+    /// back.
+    func oldestAge(at now: Timestamp) -> Duration? {
+        oldestAcceptedAt.map { max(.zero, now - $0) }
     }
 }

@@ -36,7 +36,7 @@ struct StatusCommand: AsyncParsableCommand {
             let answer = try await ControlClient(socket: place.socket("control.sock"))
                 .request("GET", "/status")
             guard answer.status == 200, let status = try? JSONValue(parsing: answer.body) else {
-                Console.complain(String(decoding: answer.body, as: UTF8.self))
+                Console.complain(String(decoding: answer.body, as: UTF8.self).printable)
                 throw Ending.unavailable
             }
             Console.say(
@@ -54,7 +54,7 @@ struct StatusText: CustomStringConvertible {
     private let status: JSONValue
 
     init(_ status: JSONValue) {
-        self.status = status
+        self.status = status.printable
     }
 
     var description: String {
@@ -62,6 +62,12 @@ struct StatusText: CustomStringConvertible {
             "  \(padded(name.replacing("_", with: " "), 12))\(status["ledger"]?[name]?.intValue ?? 0)"
         }
         var lines = ["ledger"] + ledger
+        if let trouble = status["trouble"]?.stringValue {
+            lines.insert("trouble   " + trouble, at: 0)
+        }
+        if let age = status["ledger_age_seconds"]?.doubleValue, age > 0 {
+            lines[lines.count - ledger.count - 1] = "ledger, as it was \(age) s ago"
+        }
         let waiting = status["queue"]?["waiting_for_a_log"]?.intValue ?? 0
         if waiting > 0 { lines.append("  \(waiting) of the queued wait for a log they name") }
         if let age = status["queue"]?["oldest_age_seconds"]?.doubleValue {
@@ -97,8 +103,14 @@ struct StatusText: CustomStringConvertible {
         if isFull("dead_bytes") {
             lines.append("there is no room for more dead letters: replay or discard some")
         }
-        if limits["disk_below_reserve"]?.boolValue == true {
-            lines.append("the disk has less free than its reserve: callers get 503; make room")
+        if isFull("connections") {
+            lines.append("nearly all connections are taken: further clients wait")
+        }
+        if isFull("ingest_bytes") {
+            lines.append("the memory for requests is nearly all used: large ones get 503")
+        }
+        if let trimmed = status["archive"]?["trimmed"]?.intValue, trimmed > 0 {
+            lines.append("the archive has removed its \(trimmed) oldest logs to keep its bound")
         }
         return lines
     }

@@ -259,16 +259,25 @@ import Testing
 
     // MARK: Health
 
-    @Test func `health is answered from the head, readiness as the settings say`() {
+    @Test func `health is 200 and tells the trouble, readiness is 503 for as long as there is any`()
+        throws
+    {
         for method in ["GET", "HEAD"] {
             for path in ["/healthz", "/readyz", "/v4/healthz"] {
-                #expect(IngestDesk().planned(method, path, [:])?.status == 200)
+                let answer = try IngestDesk().send(method, path)
+                #expect(answer.status == 200)
+                #expect(!String(decoding: answer.body, as: UTF8.self).contains("trouble"))
             }
         }
-        let unready = IngestDesk(settings: IngestSettings(unreadiness: { "the spool is full" }))
-        let answer = unready.planned("GET", "/readyz", [:])
-        #expect(answer?.status == 503)
-        #expect(answer.map { String(decoding: $0.body, as: UTF8.self) }?.contains("full") == true)
-        #expect(unready.planned("GET", "/healthz", [:])?.status == 200)
+        let condition = DoorCondition(
+            health: { $0("the disk \"hangs\"") }, readiness: { $0("the spool is full") })
+        let troubled = IngestDesk(settings: IngestSettings(condition: condition))
+        let health = try troubled.send("GET", "/healthz")
+        #expect(health.status == 200)
+        let words = try JSONValue(parsing: health.body)
+        #expect(words["trouble"]?.stringValue == "the disk \"hangs\"")
+        let readiness = try troubled.send("GET", "/readyz")
+        #expect(readiness.status == 503)
+        #expect(String(decoding: readiness.body, as: UTF8.self).contains("the spool is full"))
     }
 }

@@ -144,6 +144,41 @@ struct GroupCommitterTests {
         stopped.wait()
     }
 
+    /// Opens and can be read, but takes no write for a while: as on a full disk.
+    private final class Full: GroupState {
+        private let isFull: @Sendable () -> Bool
+        init(_ isFull: @escaping @Sendable () -> Bool) { self.isFull = isFull }
+        func begin() {}
+        func commit() {}
+        func prove() throws { if isFull() { throw Refusal() } }
+        func upkeep() -> Bool { false }
+    }
+
+    @Test("after a failure nothing is taken, not even what only reads, until a write has succeeded")
+    func proves() async throws {
+        let isFull = Mutex(true)
+        let committer = try GroupCommitter(name: "test", report: { _ in }) {
+            Full { isFull.withLock { $0 } }
+        }
+        func reads() async -> Bool {
+            await withCheckedContinuation { done in
+                committer.submit(
+                    { _ in { done.resume(returning: true) } },
+                    orElse: { _ in done.resume(returning: false) })
+            }
+        }
+        #expect(await reads())
+        await withCheckedContinuation { done in
+            committer.submit({ _ in throw Refusal() }, orElse: { _ in done.resume() })
+        }
+        for _ in 0..<3 { #expect(await !reads()) }
+        isFull.withLock { $0 = false }
+        await withCheckedContinuation { done in
+            committer.submit(patient: true, { _ in { done.resume() } }, orElse: { _ in })
+        }
+        #expect(await reads())
+    }
+
     /// Upkeep that fails; groups that do not.
     private final class Careless: GroupState {
         func begin() {}

@@ -211,6 +211,37 @@ struct HTTPBodyTests {
         }
     }
 
+    @Test("a chunked body's waits for the budget count together, and then it gives back its share")
+    func chunkedWaitsCountTogether() async throws {
+        var settings = HTTPSettings()
+        settings.budgetWait = .milliseconds(300)
+        let share = 64 << 10
+        let budget = ByteBudget(bytesMax: 32 * share)
+        #expect(budget.tryReserve(31 * share))
+        try await ServerFixture.run(budget: budget, settings: settings) { server in
+            let client = try server.connect()
+            try await client.send("POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n")
+            let chunk = Array("10000\r\n".utf8) + [UInt8](repeating: 1, count: share)
+            let body = [[UInt8]](repeating: chunk + Array("\r\n".utf8), count: 14).joined()
+            async let sent = client.sendAsMuchAsPossible(Array(body) + Array("0\r\n\r\n".utf8))
+            // One share at a time, each long before the bound.
+            var left = 31
+            while client.hasNothingToReceive, left > 0 {
+                guard budget.waiting == 1 else {
+                    try await Task.sleep(for: .milliseconds(1))
+                    continue
+                }
+                try await Task.sleep(for: .milliseconds(60))
+                budget.release(share)
+                left -= 1
+            }
+            #expect(try await Response.receive(from: client).status == 503)
+            _ = try await sent
+            #expect(budget.reserved == left * share)
+            budget.release(left * share)
+        }
+    }
+
     @Test("a client that leaves while it waits for the budget takes nothing with it")
     func disconnectWhileWaiting() async throws {
         var settings = HTTPSettings()

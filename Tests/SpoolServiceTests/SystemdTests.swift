@@ -1,6 +1,7 @@
 import Foundation
 import Glibc
 import Logging
+import SpoolTestKit
 import Synchronization
 import Testing
 
@@ -15,6 +16,9 @@ private final class ManagerSocket: Sendable {
         let name = "/tmp/notify-\(UUID().uuidString.prefix(8))"
         path = isAbstract ? "@" + name : name
         descriptor = socket(AF_UNIX, Int32(SOCK_DGRAM.rawValue), 0)
+        var patience = timeval(tv_sec: RawClient.patience, tv_usec: 0)
+        setsockopt(
+            descriptor, SOL_SOCKET, SO_RCVTIMEO, &patience, socklen_t(MemoryLayout<timeval>.size))
         var address = sockaddr_un()
         address.sun_family = sa_family_t(AF_UNIX)
         var bytes = Array(path.utf8)
@@ -32,7 +36,7 @@ private final class ManagerSocket: Sendable {
         if path.hasPrefix("/") { unlink(path) }
     }
 
-    /// The next message; blocks until it is there.
+    /// The next message; blocks until it is there, and is empty when none comes.
     func next() -> String {
         var buffer = [UInt8](repeating: 0, count: 4096)
         let count = recv(descriptor, &buffer, buffer.count, 0)
@@ -58,6 +62,38 @@ struct SystemdTests {
             let environment = path.map { ["NOTIFY_SOCKET": $0] } ?? [:]
             #expect(SystemdNotifier(environment: environment, pid: 7) == nil)
         }
+    }
+
+    @Test("hears READY=1 when the ways in are open, and STOPPING=1 at a stop")
+    func hearsAService() async throws {
+        let directory = "/tmp/loopspool-notify-\(UUID().uuidString.prefix(8))"
+        defer { try? FileManager.default.removeItem(atPath: directory) }
+        let socket = try ManagerSocket(isAbstract: false)
+        let settings = try SettingsReader.daemon(
+            flags: [
+                .stateDirectory: directory, .runtimeDirectory: directory + "/run",
+                .listen: "127.0.0.1:0",
+            ], environment: ["HOME": directory])
+        let paths = [settings.apiSocket, settings.eventsSocket, settings.controlSocket]
+        /// The next message, and which of the ways in were open when it came.
+        func next() async -> (message: String, open: [Bool]) {
+            await withCheckedContinuation { done in
+                DispatchQueue.global().async {
+                    let message = socket.next()
+                    let open = paths.map { (try? RawClient(unixPath: $0)) != nil }
+                    done.resume(returning: (message, open))
+                }
+            }
+        }
+        async let first = next()
+        let daemon = try await Daemon.start(
+            settings, logger: LogLines().logger,
+            notifier: SystemdNotifier(environment: ["NOTIFY_SOCKET": socket.path], pid: Process.id))
+        let ready = await first
+        #expect(ready.message.split(separator: "\n").first == "READY=1")
+        #expect(ready.open == [true, true, true])
+        await daemon.stop()
+        #expect(socket.next().split(separator: "\n").first == "STOPPING=1")
     }
 
     @Test("asks for a heartbeat by WATCHDOG_USEC, unless it is meant for another process")
