@@ -28,7 +28,8 @@ Acknowledgement journal, NDJSON, written by whoever produced the load:
 Several lines with the same sha are one event; acked wins over refused, refused over unacked.
 
 Raw record, NDJSON, written by the archive: {time, method, path, body, status, answer}. A kill may
-cut a line short. Only a 2xx applies anything. `PATCH {}` changes nothing: it is a question.
+cut a line short. Only a 2xx applies anything. `PATCH {}` changes nothing: it is a question. All
+other writes must deliver events, whatever their answer was.
 
 Exit status: 0 when everything holds, 1 when not, 2 when the input cannot be read.
 """
@@ -74,8 +75,7 @@ class Judge:
         self.sessions_made = {}             # id that answered POST /sessions -> name, once known
         self.projects = {}                  # name -> id
         self.applied_at = {}                # reference -> request that applied the log
-        self.chain = defaultdict(int)       # reference -> order of the last update seen
-        self.chain_any = defaultdict(int)   # reference -> order of the last effect seen
+        self.chain = defaultdict(lambda: (0, 0))    # reference -> its last effect's order, request
         self.confirmed = set()              # references that a question found
         self.counts = Counter()
         self.extra = Counter()
@@ -85,25 +85,35 @@ class Judge:
         for request in read_record(records, self.counts):
             self.counts["requests"] += 1
             segments, query = request.route()
-            match request.method, segments:
-                case "PATCH", ["logs"] if request.body.strip() in ("", "{}"):
-                    self.question(request, query)
-                case "PATCH" | "POST", _ if not request.good:
-                    self.counts["refused requests"] += 1
-                case "PATCH", ["logs"]:
-                    self.update(request, reference_in(query))
-                case "PATCH", ["logs", id]:
-                    self.update(request, self.references.get(id))
-                case "POST", ["logs"]:
-                    self.posted(request, self.log)
-                case "POST", ["feedback"]:
-                    self.posted(request, self.feedback)
-                case "POST", ["sessions"]:
-                    self.sessions_made.setdefault(json.loads(request.answer)["id"])
-                case "POST", ["evaluations", run, "log"]:
-                    self.evaluation(request, run, query, self.evaluation_log)
-                case "POST", ["evaluations", run, "result"]:
-                    self.evaluation(request, run, query, self.result)
+            if request.method in ("GET", "HEAD"):
+                self.counts["reads"] += 1
+            elif request.method == "PATCH" and segments == ["logs"] and request.is_empty:
+                self.question(request, query)
+            elif not (apply := self.delivery(request, segments, query)):
+                self.faults.add("write that delivers no event", f"{request.method} {request.path}")
+            elif request.good:
+                apply()
+            else:
+                self.counts["refused requests"] += 1
+
+    def delivery(self, request, segments, query):
+        """What a success of the request means; None for one that delivers nothing."""
+        match request.method, segments:
+            case "PATCH", ["logs"]:
+                return lambda: self.update(request, reference_in(query))
+            case "PATCH", ["logs", id]:
+                return lambda: self.update(request, self.references.get(id))
+            case "POST", ["logs"]:
+                return lambda: self.posted(request, self.log)
+            case "POST", ["feedback"]:
+                return lambda: self.posted(request, self.feedback)
+            case "POST", ["sessions"]:
+                return lambda: self.sessions_made.setdefault(json.loads(request.answer)["id"])
+            case "POST", ["evaluations", run, "log"]:
+                return lambda: self.evaluation(request, run, query, self.evaluation_log)
+            case "POST", ["evaluations", run, "result"]:
+                return lambda: self.evaluation(request, run, query, self.result)
+        return None
 
     def posted(self, request, apply):
         texts, is_array = elements(request.body)
@@ -196,19 +206,19 @@ class Judge:
             self.effect(event, request)
 
     def effect(self, event, request):
-        """What is said about a log: after it, in order, repeated only next to itself."""
+        """What is said about a log: after it, in order, repeated only next to itself, or with all
+        of the request that it came in."""
         if event.log not in self.applied_at and event.log not in self.confirmed:
             self.faults.add(f"{event.kind} before its log", event.name())
+        order, number = self.chain[event.log]
         if event.seen:
             self.extra[event.kind] += 1
-            if self.chain[event.log] > event.order:
-                self.faults.add("repeat after a later update", event.name())
-        elif self.chain_any[event.log] >= event.order:
+            if order > event.order and number != event.seen[-1]:
+                self.faults.add("repeat after a later effect", event.name())
+        elif order >= event.order:
             self.faults.add("effects of one log out of order", event.name())
         event.seen.append(request.number)
-        self.chain_any[event.log] = max(self.chain_any[event.log], event.order)
-        if event.kind == "update":
-            self.chain[event.log] = max(self.chain[event.log], event.order)
+        self.chain[event.log] = max((order, number), (event.order, request.number))
 
     def unnamed(self, kind, text):
         """An event that its reference does not find: by its own bytes, or by its marker."""
@@ -263,6 +273,8 @@ class Judge:
         """What must have arrived has; what must not has not."""
         groups = defaultdict(set)
         self.match_sessions()
+        if not any(e.state == "acked" for e in self.events):
+            self.faults.add("nothing was acknowledged, so nothing is shown", "the journal")
         for event in self.events:
             if not event.seen and trust_questions and event.is_log:
                 if event.log in self.confirmed:
@@ -285,11 +297,12 @@ class Judge:
                                 f"{self.extra[kind]} seen, {counted} counted by the daemon")
 
     def match_sessions(self):
-        """Sessions have no bytes of their own: those that no log named are only counted."""
+        """Sessions have no bytes of their own: those that no log named are only counted, and taken
+        for refused ones never."""
         known = set(self.sessions_made.values())
-        rank = {"acked": 1, "unacked": 2, "refused": 3}
-        mine = sorted((e for e in self.events if e.kind == "session"),
-                      key=lambda e: 0 if e.session in known else rank[e.state])
+        mine = sorted((e for e in self.events if e.kind == "session" and
+                       (e.session in known or e.state != "refused")),
+                      key=lambda e: (e.session not in known, e.state))
         for event, number in zip(mine, range(len(self.sessions_made))):
             event.seen.append(number)
         self.extra["session"] = max(0, len(self.sessions_made) - len(mine))

@@ -42,9 +42,10 @@ class Story:
         self.patch("a", "{}", 200)
         self.patch("a", u1, 200)
         self.patch("a", u2, 200)
+        self.patch("a", u2, 200)               # a repeat next to itself
         real = at + f1[1:].replace("data_provisional_a", "data_1")
         self.post("/v4/feedback", [real])
-        self.post("/v4/feedback", [real])        # a repeat that the daemon counted
+        self.post("/v4/feedback", [real])       # a repeat that the daemon counted
         self.status = {"possible_duplicates": {"feedback": 1}, "ledger": {
             "accepted": 7, "queued": 0, "in_flight": 0, "delivered": 7, "dead": 0,
             "discarded": {"operator": 0}}}
@@ -65,6 +66,10 @@ class Story:
         self.record.append({"time": "t", "method": "POST", "path": path, "status": status,
                             "body": "[" + ", ".join(texts) + "]", "answer": json.dumps(answers)})
 
+    def write(self, method, path, status):
+        self.record.append({"time": "t", "method": method, "path": path, "status": status,
+                            "body": "", "answer": ""})
+
     def patch(self, reference, body, status):
         self.record.append({"time": "t", "method": "PATCH", "status": status, "body": body,
                             "path": f"/v4/logs?reference_id={reference}", "answer": "{}"})
@@ -77,7 +82,8 @@ class WideStory(Story):
         super().__init__()
         self.at = {}                # name -> index in the record
         at = '{"created_at":"2026-01-02T03:04:05Z",'
-        self.journal.append({"kind": "session", "state": "acked", "sha": None, "session": "s"})
+        for name, state in (("s", "acked"), ("no", "refused")):
+            self.journal.append({"kind": "session", "state": state, "sha": None, "session": name})
         self.single("session", "POST", "/v4/sessions", "", {"id": "sesh_1"}, 201)
         self.joined("d", "s", "sesh_1")
         e = self.body("e", session_reference_id="R")
@@ -112,7 +118,14 @@ class WideStory(Story):
                   stamps=["created_at"])
         self.at["feedback by reference"] = len(self.record)
         self.post("/v4/feedback", ['{"data_id":"data_90",' + at[1:] + rest])
-        self.status["ledger"].update(accepted=17, delivered=17)
+        pair = [f'"type":"comment","value":"{word}"}}' for word in ("one", "two")]
+        for order, rest in enumerate(pair, 5):
+            self.sent("feedback", "{" + rest, log="h", order=order, by_reference=True,
+                      stamps=["created_at"])
+        for _ in range(2):          # the whole request again, which the daemon counted
+            self.post("/v4/feedback", ['{"data_id":"data_90",' + at[1:] + rest for rest in pair])
+        self.status["possible_duplicates"]["feedback"] += 2
+        self.status["ledger"].update(accepted=19, delivered=19)
 
     def joined(self, name, session, real):
         """A log in a session, by its provisional id."""
@@ -147,7 +160,7 @@ def plants():
     def stamp(s): changed(s.record, 0, "2026-01-02T", "someday, ")
     def spacing(s): changed(s.record, 1, '"project":"p"', '"project": "p"')
     def swap(s): changed(s.record, 1, '"parent_id":"data_1"', '"parent_id":"data_2"')
-    def unswapped(s): changed(s.record, 5, "data_1", "data_provisional_a")
+    def unswapped(s): changed(s.record, 6, "data_1", "data_provisional_a")
     def together(s):
         s.record[0]["body"] = s.record[0]["body"][:-1] + "," + s.record[1]["body"][1:]
         s.record[0]["answer"] = json.dumps([{"id": f"data_{n}"} for n in range(1, 5)])
@@ -156,6 +169,13 @@ def plants():
     def update_first(s): s.record.insert(0, s.record.pop(3))
     def disorder(s): s.record[3], s.record[4] = s.record[4], s.record[3]
     def late_repeat(s): s.record.insert(5, dict(s.record[3]))
+    def repeat_after_feedback(s): s.record.append(dict(s.record[4]))
+    def deletion(s): s.write("DELETE", "/v4/logs?id=data_1", 204)
+    def elsewhere(s): s.write("POST", "/v4/evaluators", 201)
+    def refused_elsewhere(s): s.write("PUT", "/v4/logs", 405)
+    def nothing(s):
+        s.journal, s.record = [], []
+        s.status["ledger"].update(accepted=0, delivered=0)
     def feedback_again(s): s.record.append(dict(s.record[-1]))
     def refused(s): s.post("/logs", ['{"created_at":"2026-01-02T03:04:05+00:00",'
                                      + Story.body("no")[1:]])
@@ -176,7 +196,11 @@ def plants():
         ("payload changed", stamp), ("log nobody sent", byte),
         ("another id than the log's", unswapped), ("child in its parent's request", together),
         ("child before its parent", child_first), ("update before its log", update_first),
-        ("effects of one log out of order", disorder), ("repeat after a later update", late_repeat),
+        ("effects of one log out of order", disorder), ("repeat after a later effect", late_repeat),
+        ("repeat after a later effect", repeat_after_feedback),
+        ("write that delivers no event", deletion), ("write that delivers no event", elsewhere),
+        ("write that delivers no event", refused_elsewhere),
+        ("nothing was acknowledged, so nothing is shown", nothing),
         ("feedback extra beyond possible_duplicates", feedback_again),
         ("refused log applied", refused), ("array accepted in part", part),
         ("log nobody sent", stranger), ("update nobody sent", odd_update),
@@ -195,7 +219,7 @@ def wide_plants():
     def unswapped_session(s): s.edit("s", "sesh_1", "sesh_provisional_s")
     def session_late(s): s.record.insert(s.at["s"], s.record.pop(s.at["session"]))
     def shared_session(s):
-        s.journal[-10]["swap"] = [{"field": "session_id", "session": "other"}]
+        s.journal[-12]["swap"] = [{"field": "session_id", "session": "other"}]
         s.edit("ref:R", "sesh_2", "sesh_1")
     def wrong_reference(s): s.edit("ref:R", "sesh_2", "sesh_1")
     def wrong_project(s): s.edit("project", "pr_1", "pr_2")
@@ -216,6 +240,9 @@ def wide_plants():
     def disorder(s):
         a, b = s.at["result"], s.at["update"]
         s.record[a], s.record[b] = s.record[b], s.record[a]
+    def late_result(s):
+        s.again("result")
+        s.status["possible_duplicates"]["evaluation_result"] = 1
     def result_first(s): s.record.insert(0, s.record.pop(s.at["result"]))
     def lost(s): s.record.pop(s.at["result by reference"])
     return [
@@ -235,6 +262,7 @@ def wide_plants():
         ("payload changed", not_resolved), ("another id than the log's", other_log),
         ("update of another log", update_elsewhere),
         ("effects of one log out of order", disorder),
+        ("repeat after a later effect", late_result),
         ("evaluation_result before its log", result_first),
         ("acknowledged evaluation_result missing", lost)]
 

@@ -35,6 +35,11 @@ SHARE_IN_DRAIN = 0.2            # of the kills: after the load, while the queue 
 EXTRA = ("feedback", "session", "evaluation_result")
 
 
+def fault_text(argument):
+    """What --faults says to the archive."""
+    return "" if argument == "none" else argument
+
+
 def applied_logs(record):
     """References of the logs that the record shows as applied."""
     found = set()
@@ -81,8 +86,7 @@ class Killer:
 
     def __init__(self, daemon, archive, options, chance):
         self.daemon, self.archive, self.options, self.chance = daemon, archive, options, chance
-        self.count = self.in_doubt = self.at_points = 0
-        self.point = None           # where this life of the daemon ends by itself
+        self.count = self.in_doubt = 0
         self.upstream = Counter()
 
     def strike(self):
@@ -94,47 +98,32 @@ class Killer:
             self.count_hits()
             self.archive.stop() if self.options.restart_archive else self.archive.kill9()
             self.archive.start_and_wait()
-        self.start()
+        self.daemon.start()
         while self.count < self.options.kills_each and self.chance.random() < 0.2:
             time.sleep(self.chance.uniform(0, 0.1))
             self.die()
-            self.start()
-        wait_for(lambda: self.gone() or self.book(), 30, "the daemon after a restart")
+            self.daemon.start()
+        wait_for(self.book, 30, "the daemon after a restart")
         book = self.book() or {}
         self.in_doubt += book.get("in_flight", 0) > 0
         if self.options.verbose:
             print(f"kill {self.count}: {json.dumps(book)}", flush=True)
 
     def book(self):
-        """The ledger; None while the daemon cannot be asked, or is gone as it should be."""
-        try:
-            self.daemon.require_running()
-            return (self.daemon.status() or {}).get("ledger")
-        except Failure:
-            if self.point:
-                return None
-            raise
-
-    def start(self):
-        """The next life; with fault points, some of the lives end at one of them by themselves."""
-        self.point = None
-        if self.options.fault_points and self.count < self.options.kills_each:
-            self.point = self.chance.choice([None, *self.options.fault_points.split(",")])
-        self.daemon.start(**({"LOOPSPOOL_FAULT_POINT": self.point} if self.point else {}))
+        """The ledger; None while the daemon cannot be asked."""
+        self.daemon.require_running()
+        return (self.daemon.status() or {}).get("ledger")
 
     def die(self):
-        if self.point and not self.daemon.running():
-            self.at_points += 1
-        else:
-            self.daemon.require_running()
+        self.daemon.require_running()
         self.daemon.kill9()
         self.count += 1
 
     def during_load(self, load):
         """Most of the kills, spread over what the load gets acknowledged."""
         last = round(self.options.kills_each * (1 - SHARE_IN_DRAIN))
-        for goal in sorted(self.chance.randrange(load.left) for _ in range(last)):
-            while load.counts["acked"] < goal and load.busy() and not self.gone():
+        for goal in sorted(self.chance.randrange(load.asked) for _ in range(last)):
+            while load.counts["acked"] < goal and load.busy():
                 time.sleep(0.002)
             if self.count < last and load.busy():
                 self.strike()
@@ -151,24 +140,16 @@ class Killer:
             if self.count < self.options.kills_each:
                 self.strike()
 
-    def is_reached(self, drain, goal):
-        """Whether so much is delivered, or all, or the daemon is gone as it should be."""
-        try:
-            return drain() or (drain.last and (drain.last[0] or 0) >= goal)
-        except Failure:
-            if self.gone():
-                return True
-            raise
+    @staticmethod
+    def is_reached(drain, goal):
+        """Whether so much is delivered, or all."""
+        return drain() or (drain.last and (drain.last[0] or 0) >= goal)
 
     def count_hits(self):
         """What upstream's faults did since it was started."""
         told = self.archive.faults()
         self.upstream.update(requests=told["requests"], handled=told["handled"])
         self.upstream.update({fault["fault"]: fault["hits"] for fault in told["faults"]})
-
-    def gone(self):
-        """Whether the daemon ended at a fault point."""
-        return self.point and not self.daemon.running()
 
 
 def portion(number, options, binary):
@@ -206,16 +187,12 @@ def portion(number, options, binary):
         run_check(journal, archive.record, status, place.path, "--json", verdict, *trust)
         told = json.loads(verdict.read_text())
         faults.update(told["faults"])
-        for words, count in load.refusals.items():
-            if words != "503":
-                faults[f"well-formed event refused: {words}"] += count
-        if load.left:
-            faults["the load did not end in time"] += 1
+        faults.update(load.faults())
         place.keep = bool(faults)
         return {
             "seed": options.seed, "portion": number, "events": options.portion,
             "acknowledged": load.counts["acked"], "unanswered": load.counts["unacked"],
-            "kills": killer.count, "kills at fault points": killer.at_points,
+            "refused": dict(load.refusals), "kills": killer.count,
             "restarts with events in flight": killer.in_doubt, "delivered":
             status["ledger"]["delivered"], **told["broken"], "faults": dict(faults),
             "extra": {k: told["kinds"][k]["extra"] for k in EXTRA},
@@ -239,11 +216,12 @@ def table(rows, options):
     total = Counter()
     for row in rows:
         total.update({k: v for k, v in row.items() if isinstance(v, (int, float))})
-        for name in ("extra", "possible", "upstream", "faults"):
+        for name in ("refused", "extra", "possible", "upstream", "faults"):
             total.update({f"{name} {k}": v for k, v in row[name].items()})
     print(f"\nseed {options.seed}, {len(rows)} portions of {options.portion} events, upstream: "
           f"{options.faults or 'without faults'}")
-    for name in ("acknowledged", "unanswered", "delivered", "kills", "kills at fault points",
+    refused = sorted(n for n in total if n.startswith("refused "))
+    for name in ("acknowledged", "unanswered", *refused, "delivered", "kills",
                  "restarts with events in flight", *BROKEN, "other"):
         print(f"{name:32}{total[name]:>10}")
     for kind in EXTRA:
@@ -268,9 +246,8 @@ def main():
     parser.add_argument("--kills", type=int, default=10, help="of all portions")
     parser.add_argument("--portion", type=int, default=50_000, help="events of one")
     parser.add_argument("--seed", type=int, default=int(time.time()) % 100_000)
-    parser.add_argument("--faults", default=FAULTS, help="of upstream; '' for none")
-    parser.add_argument("--fault-points", default="", help="of the daemon, with commas: in some "
-                        "of its lives it ends itself at LOOPSPOOL_FAULT_POINT")
+    parser.add_argument("--faults", default=FAULTS, type=fault_text,
+                        help="of upstream, or none")
     parser.add_argument("--results", help="file of a line for each portion; goes on where it ends")
     parser.add_argument("--seconds", type=float, default=600, help="for the load of a portion")
     parser.add_argument("--drain-seconds", type=float, default=1800)

@@ -113,10 +113,8 @@ def main():
         print(f"drained in {time.monotonic() - accepted:.1f} s")
         bad = run_check(journal, archive.record, status, place.path)
         found, deepest = variety(journal)
-        odd = {k: n for k, n in load.refusals.items() if k != "503"}
         lacking = [what for what in EXPECTED if not found[what]]
-        for fault, holds in (("well-formed events were refused", odd),
-                             ("the load lacked", lacking),
+        for fault, holds in (("the load", dict(load.faults())), ("the load lacked", lacking),
                              (f"no chain of {DEPTH_MAX} children", deepest < DEPTH_MAX),
                              ("delivered or dead while upstream was down", early)):
             if holds:

@@ -57,6 +57,10 @@ class Request:
     def good(self):
         return 200 <= self.status < 300
 
+    @property
+    def is_empty(self):
+        return self.body.strip() in ("", "{}")
+
     def route(self):
         """The path's decoded segments without `v4`, and the query as it came."""
         path, _, query = self.path.partition("?")

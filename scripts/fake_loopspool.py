@@ -5,7 +5,7 @@ It speaks the same command line and sockets, slowly and plainly. FAKE_FAULT plan
 harnesses must find: "resend" (does not ask after a lost answer), "forget" (acknowledges before the
 commit), "hasty" (does not wait for causes), "reencode" (parses and prints the JSON), "eager" (swaps
 ids in the user's own text), "shuffle" (keeps no order among the effects on a log), "uncounted"
-(sends again without counting it).
+(sends again without counting it), "full" (refuses all but its first 300 events with 503).
 """
 import argparse
 import hashlib
@@ -31,7 +31,6 @@ KINDS = {"logs": "log", "feedback": "feedback", "sessions": "session", "log": "e
 LOGS = ("log", "evaluation_log")
 SWAPPED = ("parent_id", "session_id", "project_id", "data_id", "log_id")
 FAULT = os.environ.get("FAKE_FAULT", "")
-POINT = os.environ.get("LOOPSPOOL_FAULT_POINT", "")     # "committed": dies after its 30th commit
 
 
 class Daemon:
@@ -39,7 +38,6 @@ class Daemon:
 
     def __init__(self, state, upstream):
         self.lock = threading.RLock()
-        self.commits = 0
         self.db = sqlite3.connect(state / "spool.db", check_same_thread=False, isolation_level=None)
         self.db.executescript("""
             PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;
@@ -67,6 +65,8 @@ class Daemon:
 
     def accept(self, items):
         """items: (kind, text, path). One transaction; an answer each."""
+        if FAULT == "full" and (self.one("SELECT n FROM book WHERE name='accepted'") or 0) >= 300:
+            raise OverflowError("the spool is full")
         if FAULT == "forget":
             answers = [self.answer_only(k, t) for k, t, _ in items]
             threading.Timer(0.2, self.commit, [items]).start()
@@ -84,9 +84,6 @@ class Daemon:
             answers = [self.insert(*item) for item in items]
             self.count("accepted", len(items))
             self.db.execute("COMMIT")
-            self.commits += 1
-            if POINT == "committed" and self.commits == 30:
-                os.kill(os.getpid(), signal.SIGKILL)
         return answers
 
     def insert(self, kind, text, path):
@@ -295,6 +292,8 @@ class Daemon:
             return 200, answers if many else answers[0]
         except ValueError as error:
             return 400, {"detail": str(error)}
+        except OverflowError as error:
+            return 503, {"detail": str(error)}
 
     def line(self, text):
         kind = next(iter(json.loads(text)))
@@ -317,12 +316,12 @@ class StreamHandler(socketserver.StreamRequestHandler):
                 acks = True
                 continue
             number += 1
-            self.server.daemon.line(raw.decode().strip())
-            if acks:
-                try:
+            try:
+                self.server.daemon.line(raw.decode().strip())
+                if acks:
                     self.wfile.write(f'{{"acked":{number}}}\n'.encode())
-                except OSError:
-                    return
+            except (OSError, OverflowError):
+                return
 
 
 class StreamServer(socketserver.ThreadingUnixStreamServer):

@@ -28,7 +28,8 @@ class Point:
     occurrences: range          # of one call, in one thread
     files: tuple = ()           # in the state directory
     peer: str = ""              # instead of files: the sockets' other end, "client" or "upstream"
-    life: str = "first"         # "recovery": one that follows a kill; "ending": it gets SIGTERM
+    life: str = "first"         # "birth": the very first only; "recovery": one that follows a kill;
+                                # "ending": it gets SIGTERM
     is_piled: bool = False      # large events, and upstream is down for the first life
 
     def pick(self, chance, divisor):
@@ -39,7 +40,11 @@ class Point:
 
 POINTS = (
     Point("birth", "the first start, while the spool's file and its tables are made",
-          ("pwrite64", "fdatasync", "unlink"), range(1, 8), (DATABASE, JOURNAL)),
+          ("pwrite64",), range(1, 8), (DATABASE, JOURNAL), life="birth"),
+    Point("birth-sync", "the first tables, or what undoes them, are about to be synced",
+          ("fdatasync",), range(1, 7), (DATABASE, JOURNAL), life="birth"),
+    Point("birth-commit", "the journal that undoes the first tables is about to be removed",
+          ("unlink",), range(1, 3), (JOURNAL,), life="birth"),
     Point("commit-bytes", "a commit's pages are about to be written to the log",
           ("pwrite64",), range(20, 1500), (LOG,)),
     Point("commit-sync", "a commit's pages are written, and about to be synced",

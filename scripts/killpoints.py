@@ -9,7 +9,8 @@ the archive's raw record, as after scripts/crash.py. A point that was never hit 
 
 Calls on files are counted from a life's first moment. Those on sockets are counted from when there
 are some, which strace then selects by what /proc/PID/fd calls them. The n come from --seed; which
-thread gets there first, and when, is the machine's own choice.
+thread gets there first, and when, is the machine's own choice. Upstream fails all the while, as
+under scripts/crash.py, if --faults does not say otherwise.
 """
 import argparse
 import contextlib
@@ -22,19 +23,20 @@ import signal
 import sys
 import time
 from collections import Counter, defaultdict
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor, as_completed
 from dataclasses import replace
 from pathlib import Path
 
 from check_record import judge_files
-from crash import MIX, Drain
+from crash import MIX, Drain, fault_text
 from fault_points import DATABASE, POINTS, Trap, require_strace
 from load import Load
 from spooltools import (ArchiveServer, Daemon, Failure, Program, UnixHTTP, Workplace,
-                        find_binary, harness_main, wait_for)
+                        die_with_parent, find_binary, harness_main, wait_for)
 from verdict import BROKEN, figures, report
 
 ESTABLISHED, CONNECTED = "01", "03"     # /proc/net/tcp, /proc/net/unix
+FAULTS = "status=500:10%,reset:5%:after,outage=1s/10s"  # of crash.py; its rounds are longer
 WAYS = ("tcp-one", "unix-one", "tcp-array", "unix-array", "stream")
 ATTEMPTS = 6                    # rounds until a point must have been hit
 KILLS_MAX = 3                   # in one round
@@ -117,7 +119,8 @@ class Round:
     def __init__(self, point, n, seed, options, place, binary):
         self.point, self.n, self.options = point, n, options
         self.chance = random.Random(f"{seed}/lives")
-        self.archive = place.own(ArchiveServer(binary, place.path))
+        self.archive = place.own(ArchiveServer(
+            binary, place.path, options.faults, self.chance.randrange(2**32)))
         if not point.is_piled:
             self.archive.start_and_wait()
         self.daemon = place.own(MortalDaemon(binary, place, self.archive))
@@ -126,6 +129,7 @@ class Round:
         self.load = Load(self.daemon, self.journal, seed, mix, options.events, 30, WAYS)
         self.drain = Drain(self.daemon, self.archive, self.load)
         self.kills = []             # names of the points, in order
+        self.hits = {}              # of upstream's faults
         self.is_disturbed = False   # SIGTERM or a kill without a trap was sent
 
     def run(self):
@@ -151,6 +155,11 @@ class Round:
                           f"its output:\n{self.daemon.tail()}")
         return status
 
+    def count_hits(self):
+        """What upstream's faults did."""
+        if self.archive.running():
+            self.hits = {f["fault"]: f["hits"] for f in self.archive.faults()["faults"]}
+
     def first_life(self):
         return (None, 0) if self.point.life == "recovery" else (self.point, self.n)
 
@@ -159,7 +168,7 @@ class Round:
         if self.daemon.running():
             if self.load.counts["acked"] >= self.options.events // 3 or not self.load.busy():
                 self.daemon.set_trap()
-                if self.point.life != "first" and not self.is_disturbed \
+                if self.point.life in ("recovery", "ending") and not self.is_disturbed \
                         and not (self.point.is_piled and self.load.busy()):
                     self.is_disturbed = True
                     self.disturb()
@@ -185,7 +194,7 @@ class Round:
         """Free, or for another kill at a point that it may still come to."""
         if is_last or len(self.kills) >= KILLS_MAX or self.chance.random() < 0.5:
             return None, 0
-        point = self.chance.choice([p for p in POINTS if p.name != "birth" and p.life != "ending"
+        point = self.chance.choice([p for p in POINTS if p.life not in ("birth", "ending")
                                     and not p.is_piled])
         return point, point.pick(self.chance, 4)
 
@@ -212,20 +221,18 @@ def play(point, n, seed, options, binary):
             faults["a round that did not end"] += 1
             game.daemon.kill9()
         game.load.journal.flush()
+        game.count_hits()
         game.archive.stop()
         game.archive.record.touch()
         judge = judge_files([game.journal], [game.archive.record], status)
         told = figures(judge)
         faults.update(told["faults"])
-        for words, count in game.load.refusals.items():
-            if words != "503":
-                faults[f"well-formed event refused: {words}"] += count
-        if game.load.left:
-            faults["the load did not end in time"] += 1
+        faults.update(game.load.faults())
         place.keep = bool(faults)
         if faults:
             report(judge, sys.stdout)
         return {"kills": game.kills, "acknowledged": game.load.counts["acked"],
+                "refused": dict(game.load.refusals), "upstream": game.hits,
                 **told["broken"], "faults": dict(faults)}
 
 
@@ -236,6 +243,8 @@ class Book:
         self.points = points
         self.rows = defaultdict(Counter)
         self.faults = Counter()
+        self.refused = Counter()
+        self.upstream = Counter()   # what its faults did
 
     def enter(self, point, row):
         self.rows[point.name]["rounds"] += 1
@@ -243,7 +252,8 @@ class Book:
             self.rows[point.name][name] += row[name]
         for name in row["kills"]:
             self.rows[name]["kills"] += 1
-        self.faults.update(row["faults"])
+        for name in ("faults", "refused", "upstream"):
+            getattr(self, name).update(row[name])
 
     def table(self):
         """One line a point; the names of the points that were never hit."""
@@ -256,21 +266,25 @@ class Book:
         return [p.name for p in self.points if not self.rows[p.name]["kills"]]
 
 
-def aim(point, number, options, binary, book):
-    """Rounds until one ended at the point itself. What came too late is looked for earlier."""
+def aim(point, number, options, binary, deadline):
+    """Rounds until one ended at the point itself, a row each; what came too late is looked for
+    earlier. None at all when no time is left."""
+    if number and time.monotonic() > deadline:
+        return []
     chance = random.Random(f"{options.seed}/{point.name}/{number}")
-    divisor = 1
+    divisor, rows = 1, []
     for attempt in range(ATTEMPTS):
         n, seed = point.pick(chance, divisor), f"{options.seed}-{point.name}-{number}-{attempt}"
         began = time.monotonic()
         row = play(point, n, seed, options, binary)
-        book.enter(point, row)
+        rows.append(row)
         if options.verbose:
             print(f"{point.name} {number}.{attempt} n={n}, "
                   f"{time.monotonic() - began:.1f} s: {row}", flush=True)
         if point.name in row["kills"] or row["faults"]:
-            return
+            break
         divisor += not row["kills"]
+    return rows
 
 
 def main():
@@ -278,10 +292,14 @@ def main():
     parser.add_argument("--bin")
     parser.add_argument("--rounds", type=int, default=3, help="kills aimed at each point")
     parser.add_argument("--seconds", type=float, help="once each point had its first round, none "
-                        "begins later than this; 56 for each of --rounds")
+                        "begins later than this; 120 for each of --rounds")
     parser.add_argument("--events", type=int, default=700, help="of a round")
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--drain-seconds", type=float, default=60)
+    parser.add_argument("--drain-seconds", type=float, default=300)
+    parser.add_argument("--faults", default=FAULTS, type=fault_text,
+                        help="of upstream, or none")
+    parser.add_argument("--parallel", type=int, default=4, help="rounds at a time: they spend most "
+                        "of theirs in backoff")
     parser.add_argument("--point", action="append", help="only this one; may be repeated")
     parser.add_argument("--list", action="store_true", help="print the points, and end")
     parser.add_argument("--verbose", action="store_true")
@@ -297,20 +315,31 @@ def main():
     binary = find_binary(options.bin)
     points = [p for p in POINTS if not options.point or p.name in options.point]
     book, began, skipped = Book(points), time.monotonic(), 0
-    for number in range(options.rounds):
-        for point in points:
-            if number and time.monotonic() - began > (options.seconds or 56 * options.rounds):
-                skipped += 1
-            else:
-                aim(point, number, options, binary, book)
+    deadline = began + (options.seconds or 120 * options.rounds)
+    # A worker that is told to end clears its workplace away first.
+    with ProcessPoolExecutor(options.parallel, initializer=die_with_parent,
+                             initargs=(signal.SIGTERM,)) as pool:
+        runs = {pool.submit(aim, point, number, options, binary, deadline): point
+                for number in range(options.rounds) for point in points}
+        for run in as_completed(runs):
+            rows = run.result()
+            skipped += not rows
+            for row in rows:
+                book.enter(runs[run], row)
     missed = book.table()
     if skipped:
         print(f"{skipped} of {options.rounds * len(points)} rounds were left out: no time was left")
+    for words, count in book.refused.items():
+        print(f"refused {words}: {count}")
+    print("upstream: " + (", ".join(f"{fault} {n}" for fault, n in book.upstream.items())
+                          or "without faults"))
     for fault, count in book.faults.items():
         print(f"FAULT {fault}: {count}")
+    if idle := [fault for fault, count in book.upstream.items() if not count]:
+        print(f"FAULT upstream never did this, so the run proves less: {', '.join(idle)}")
     if missed:
         print(f"FAULT no kill ever happened at: {', '.join(missed)}")
-    good = not book.faults and not missed
+    good = not (book.faults or idle or missed)
     kills = sum(row["kills"] for row in book.rows.values())
     print(f"{'OK' if good else 'FAILED'}: seed {options.seed}, {kills} kills at {len(points)} "
           f"points, {time.monotonic() - began:.0f} s")

@@ -5,7 +5,7 @@ BROKEN = {
     "lost": ("acknowledged", "array accepted in part"),
     "repeated logs": ("log applied twice",),
     "out of order": ("child in its parent's request", "child before its parent",
-                     "effects of one log out of order", "repeat after a later update",
+                     "effects of one log out of order", "repeat after a later effect",
                      *(f"{kind} before its log" for kind in
                        ("update", "feedback", "evaluation_result"))),
 }
