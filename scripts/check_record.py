@@ -206,14 +206,14 @@ class Judge:
             self.effect(event, request)
 
     def effect(self, event, request):
-        """What is said about a log: after it, in order, repeated only next to itself, or with all
-        of the request that it came in."""
+        """What is said about a log: after it, in order, repeated only next to itself. Feedback that
+        shared a request with later feedback is repeated alone, before that is."""
         if event.log not in self.applied_at and event.log not in self.confirmed:
             self.faults.add(f"{event.kind} before its log", event.name())
         order, number = self.chain[event.log]
         if event.seen:
             self.extra[event.kind] += 1
-            if order > event.order and number != event.seen[-1]:
+            if order > event.order and number not in event.seen:
                 self.faults.add("repeat after a later effect", event.name())
         elif order >= event.order:
             self.faults.add("effects of one log out of order", event.name())

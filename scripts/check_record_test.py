@@ -124,7 +124,10 @@ class WideStory(Story):
                       stamps=["created_at"])
         for _ in range(2):          # the whole request again, which the daemon counted
             self.post("/v4/feedback", ['{"data_id":"data_90",' + at[1:] + rest for rest in pair])
-        self.status["possible_duplicates"]["feedback"] += 2
+        for rest in (pair[0], *pair):   # the first alone, twice; the second when that is settled
+            self.at["first of a pair"] = self.at.get("first of a pair", len(self.record))
+            self.post("/v4/feedback", ['{"data_id":"data_90",' + at[1:] + rest])
+        self.status["possible_duplicates"]["feedback"] += 5
         self.status["ledger"].update(accepted=19, delivered=19)
 
     def joined(self, name, session, real):
@@ -240,6 +243,7 @@ def wide_plants():
     def disorder(s):
         a, b = s.at["result"], s.at["update"]
         s.record[a], s.record[b] = s.record[b], s.record[a]
+    def late_feedback(s): s.again("first of a pair")
     def late_result(s):
         s.again("result")
         s.status["possible_duplicates"]["evaluation_result"] = 1
@@ -263,6 +267,7 @@ def wide_plants():
         ("update of another log", update_elsewhere),
         ("effects of one log out of order", disorder),
         ("repeat after a later effect", late_result),
+        ("repeat after a later effect", late_feedback),
         ("evaluation_result before its log", result_first),
         ("acknowledged evaluation_result missing", lost)]
 
