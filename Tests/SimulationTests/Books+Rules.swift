@@ -139,6 +139,20 @@ extension Books {
         }
     }
 
+    /// Whether an event in flight depends on this one, which is spared with it.
+    func holdsUpFlight(_ entry: Entry) -> Bool {
+        entries.values.contains { $0.lease != nil && ancestors(of: $0).contains(entry.sequence) }
+    }
+
+    private func ancestors(of entry: Entry) -> Set<EventSequence> {
+        var seen: Set<EventSequence> = []
+        var next = causes(of: entry)
+        while let cause = next.popLast() {
+            if seen.insert(cause.sequence).inserted { next += causes(of: cause) }
+        }
+        return seen
+    }
+
     private func isOwnAncestor(_ entry: Entry) -> Bool {
         var seen: Set<EventSequence> = []
         var next = causes(of: entry)

@@ -113,7 +113,9 @@ extension Simulation {
         {
             return saw(.expired)
         }
-        let oldest = books.events(.held).first { $0.lease == nil && !$0.isRegrouped }
+        let oldest = books.events(.held).first {
+            $0.lease == nil && !$0.isRegrouped && !books.holdsUpFlight($0)
+        }
         if climate.queue.onFull == .dropOldest,
             oldest.map({ $0.sequence > entry.sequence }) ?? true
         {
