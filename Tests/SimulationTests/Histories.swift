@@ -1,3 +1,4 @@
+import Dispatch
 import Foundation
 import Synchronization
 
@@ -53,11 +54,11 @@ struct Histories {
             for worker in 0..<workers {
                 let mine = stride(from: worker, to: seeds.count, by: workers).map { seeds[$0] }
                 group.addTask {
-                    try mine.map { seed in
-                        DyingWords.note(seed, worker: worker)
-                        let outcome = try Self.live(seed: seed)
-                        if let failure = outcome.failure { print("SIM_SEED=\(seed): \(failure)") }
-                        return (seed, outcome)
+                    // On a thread of its own: tests beside it need those of the concurrency pool.
+                    try await withCheckedThrowingContinuation { done in
+                        DispatchQueue.global().async {
+                            done.resume(with: Result { try Self.live(mine, worker: worker) })
+                        }
                     }
                 }
             }
@@ -67,6 +68,15 @@ struct Histories {
         }
         time = clock.now - begin
         failures.sort { $0.seed < $1.seed }
+    }
+
+    private static func live(_ seeds: [UInt64], worker: Int) throws -> [(UInt64, Outcome)] {
+        try seeds.map { seed in
+            DyingWords.note(seed, worker: worker)
+            let outcome = try live(seed: seed)
+            if let failure = outcome.failure { print("SIM_SEED=\(seed): \(failure)") }
+            return (seed, outcome)
+        }
     }
 
     private mutating func add(_ outcome: Outcome, of seed: UInt64) {
