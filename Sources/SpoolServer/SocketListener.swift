@@ -101,7 +101,7 @@ public final class SocketListener: Sendable {
     }
 
     /// Milliseconds a drain gives the loop to accept those.
-    private static let backlogPatienceMs = 500
+    private static let backlogPatienceMs = 5_000
     /// Connections waiting in the kernel while the loop is busy or the limit reached.
     private static let backlog: Int32 = 1024
 

@@ -10,7 +10,7 @@ struct SimulationTests {
     @Test("every event leaves once, in order, for the right reason, whatever happens")
     func histories() async throws {
         if let seed = number("SIM_SEED") { return try tell(UInt64(seed)) }
-        let count = number("SEEDS") ?? 200
+        let count = number("SEEDS") ?? 100
         let first = number("SIM_FIRST") ?? 1
         let kept = try SeedFile.seeds()
         let histories = try await Histories(kept + (first..<(first + count)).map { UInt64($0) })

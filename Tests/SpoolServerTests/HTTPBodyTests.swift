@@ -68,7 +68,9 @@ struct HTTPBodyTests {
 
     @Test("a client that sends its whole oversized body still reads the 413")
     func lingering() async throws {
-        try await ServerFixture.run(onTCP: true) { server in
+        var settings = HTTPSettings()
+        settings.lingerTimeout = .seconds(60)
+        try await ServerFixture.run(onTCP: true, settings: settings) { server in
             let client = try server.connect()
             let bytes = [UInt8](repeating: 1, count: 6 << 20)
             try await client.send("POST / HTTP/1.1\r\nContent-Length: \(bytes.count)\r\n\r\n")
