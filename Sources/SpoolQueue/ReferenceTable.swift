@@ -27,7 +27,7 @@ struct ReferenceTable {
         Int(counts[slot(of: key.rawValue)])
     }
 
-    /// The log that was accepted first under `key`; it may have left the queue before a younger one.
+    /// The log in the queue that was accepted first under `key`.
     func first(of key: ReferenceKey) -> EventSequence? {
         let slot = slot(of: key.rawValue)
         return counts[slot] == 0 ? nil : EventSequence(rawValue: first[slot])
@@ -44,6 +44,11 @@ struct ReferenceTable {
         }
         counts[slot] += 1
         first[slot] = min(first[slot], sequence.rawValue)
+    }
+
+    /// Names the first of those left under `key`, where the first was taken away.
+    mutating func setFirst(_ sequence: EventSequence, of key: ReferenceKey) {
+        first[slot(of: key.rawValue)] = sequence.rawValue
     }
 
     /// Takes a log away that is in the table. Returns how many of that name are left.

@@ -172,7 +172,10 @@ extension SpoolStore {
         var sequence: EventSequence?
         for case .event(let named) in draft.causes { sequence = named }
         if sequence == nil, let key = draft.reference {
-            if let log = recent.log(withID: key) { return (log.key, log.project, log.sequence) }
+            if let log = recent.log(withID: key) {
+                // Effects that came before the id was known go by the id, and who follows them too.
+                return (try hasEffects(key) ? key : log.key, log.project, log.sequence)
+            }
             if let queued = references.first(of: key) {
                 return (key, try project(ofQueued: queued), queued)
             }
@@ -198,6 +201,13 @@ extension SpoolStore {
         }
         // An id of ours that resolves no more: effects that name it still go in order.
         return (identity.key(of: identity.id(.log, sequence), named: .foreignID), nil, nil)
+    }
+
+    private func hasEffects(_ key: ReferenceKey) throws -> Bool {
+        statements.effectsOf.bind(1, key.rawValue)
+        statements.effectsOf.bind(2, 1)
+        defer { statements.effectsOf.reset() }
+        return try statements.effectsOf.step()
     }
 
     private func project(ofQueued sequence: EventSequence) throws -> Int64? {

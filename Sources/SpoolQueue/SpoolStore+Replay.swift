@@ -82,7 +82,19 @@ extension SpoolStore {
         try forgetDead(sequence, bodyBytes: bodyBytes)
         ledger.held += 1
         add(bytes: bodyBytes, to: lane)
-        if kind?.isLog == true, let reference { references.insert(reference, sequence) }
+        if kind?.isLog == true, let reference {
+            if let first = references.first(of: reference) { try shareName(first, sequence) }
+            references.insert(reference, sequence)
+        }
         lanes.ready(lane, 1, from: sequence, at: now)
+    }
+
+    /// A revived log may come before the first log of its name, and after it.
+    private func shareName(_ first: EventSequence, _ revived: EventSequence) throws {
+        let flag = try connection.prepare(
+            "UPDATE event SET flags = flags | \(EventFlag.sharesName) WHERE sequence IN (?, ?)")
+        flag.bind(1, first.rawValue)
+        flag.bind(2, revived.rawValue)
+        try flag.run()
     }
 }

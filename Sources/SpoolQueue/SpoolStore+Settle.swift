@@ -162,8 +162,20 @@ extension SpoolStore {
         if event.kind.isLog { wakeProject(of: event) }
         if let session = event.session { try wakeSession(session) }
         guard let key = event.reference else { return }
-        if event.kind.isLog { _ = references.remove(key) }
+        if event.kind.isLog { try leaveName(key, event.sequence) }
         wake(key)
+    }
+
+    /// A log goes by its name no more; the oldest of those that still do is the first now.
+    private func leaveName(_ key: ReferenceKey, _ sequence: EventSequence) throws {
+        let isFirst = references.first(of: key) == sequence
+        guard references.remove(key) > 0, isFirst else { return }
+        statements.sharedLogs.bind(1, key.rawValue)
+        defer { statements.sharedLogs.reset() }
+        if try statements.sharedLogs.step() {
+            references.setFirst(
+                EventSequence(rawValue: statements.sharedLogs.integer(0)), of: key)
+        }
     }
 
     /// Whoever waits for a name looks again; who still has to wait does so anew.

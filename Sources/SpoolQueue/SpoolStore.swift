@@ -223,7 +223,8 @@ enum EventFlag {
     static let referenceIsMinted: Int64 = 1
     static let holdsProvisionalID: Int64 = 2
     static let namesLogByReference: Int64 = 4
-    /// An older log in the queue had the same name when this one was accepted.
+    /// A log whose name another log in the queue had when it came. Of the logs in the queue with one name,
+    /// only the first may be without it.
     static let sharesName: Int64 = 8
     /// Of spools before version 3: the first log that named its session by session_reference_id.
     static let namedSession: Int64 = 16

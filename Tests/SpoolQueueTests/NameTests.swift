@@ -149,6 +149,58 @@ struct NameTests {
         #expect(spool.store.ledger.held == 0, "log \(first.rawValue) has left long ago")
     }
 
+    @Test("a circle is found also where the first log of a shared name has left")
+    func circleThroughSecondOfAName() throws {
+        let spool = try TestSpool()
+        let first = try spool.append(.log("r0"))[0]
+        let lease = try #require(try spool.lease())
+        let child = try spool.append(.log("c", parent: "r0"))[0]
+        #expect(try spool.lease() == nil)
+        let second = try spool.append(.child(of: child, "r0"))[0]
+        try spool.deliver(first, of: lease)
+        _ = try spool.drain()
+        #expect(spool.store.ledger.held == 0)
+        let letter = try #require(try spool.commit { try $0.deadLetter(second, withBody: false) })
+        #expect(letter.reason == "cause cycle")
+    }
+
+    @Test("a repeat is recognised also when the first log of its name has left, or was revived")
+    func repeatOfSecondOfAName() throws {
+        for isRevived in [false, true] {
+            let spool = try TestSpool()
+            let first = try spool.append(.log("r", text: "first"))[0]
+            if isRevived { try spool.kill(first) }
+            let lease = try spool.lease()
+            var event = TestEvent.log("r", text: "second")
+            event.isRecognised = true
+            let second = try spool.append(event)
+            if isRevived {
+                _ = try spool.commit { try $0.replay(DeadFilter(), after: nil) }
+                #expect(try spool.append(event) == second)
+            }
+            try spool.deliver(first, of: try lease ?? #require(try spool.lease()))
+            #expect(try spool.append(event) == second)
+            try spool.crash()
+            #expect(try spool.append(event) == second)
+        }
+    }
+
+    @Test("effects by an id that becomes known between them keep their order")
+    func idBecomesKnown() throws {
+        let spool = try TestSpool()
+        let log = try spool.append(.log("a"))[0]
+        let lease = try #require(try spool.lease())
+        let early = try spool.append(update(.foreign("data_up"), "1"))[0]
+        let sent = try #require(try spool.lease())
+        try spool.deliver(log, of: lease, id: "data_up")
+        let late = try spool.append(update(.foreign("data_up"), "2"))[0]
+        #expect(try spool.lease() == nil, "\(late.rawValue) goes after \(early.rawValue)")
+        try spool.deliver(sent)
+        #expect(try spool.drain() == [[late]])
+        let free = try spool.append(update(.foreign("data_up"), "3"), update(.reference("a"), "4"))
+        #expect(try spool.drain() == free.map { [$0] })
+    }
+
     @Test("a child with the reference of its parent goes after it")
     func parentOfTheSameName() throws {
         let spool = try TestSpool()
