@@ -59,7 +59,7 @@ struct ArchiveQuery {
     func time(_ name: String, endsDay: Bool, _ mistakes: inout Mistakes) -> Timestamp? {
         guard let text = self[name] else { return nil }
         // An offset's + that nobody escaped has become a space.
-        guard let time = DateTimeText.time(text) ?? DateTimeText.time(Self.spaceToPlus(text))
+        guard let time = (DateTime(text) ?? DateTime(Self.spaceToPlus(text)))?.time
         else {
             mistakes.add(
                 [.name("query"), .name(name)], .dateTime,
@@ -67,10 +67,13 @@ struct ArchiveQuery {
                     + "2024-05-01T12:30:15Z")
             return nil
         }
-        let isWholeDay = endsDay && DateTimeText.isDate(text)
+        let isDateAlone = text.utf8.count == 10
         return Timestamp(
-            milliseconds: time.milliseconds + (isWholeDay ? DateTimeText.dayMilliseconds - 1 : 0))
+            milliseconds: time.milliseconds + (endsDay && isDateAlone ? Self.lastOfDay : 0))
     }
+
+    /// Milliseconds from a day's first moment to its last.
+    private static let lastOfDay: Int64 = 86_399_999
 
     private static func spaceToPlus(_ text: String) -> String {
         guard let space = text.lastIndex(of: " ") else { return text }

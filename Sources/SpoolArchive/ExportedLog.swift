@@ -132,7 +132,7 @@ struct ExportedLog {
                 for entry in kept.reversed() where isTimed || !members.has(entry, "created_at") {
                     writer.raw(members.written(entry))
                 }
-                if !isTimed { writer.member("created_at", DateTimeText.text(receivedAt)) }
+                if !isTimed { writer.member("created_at", DateTime.text(receivedAt)) }
                 writer.endObject()
                 return writer.bytes
             }

@@ -17,8 +17,8 @@ extension JSONWriter {
         beginArray()
         endArray()
         member("team_id", teamID)
-        member("created_at", DateTimeText.text(project.createdAt))
-        member("updated_at", DateTimeText.text(project.updatedAt))
+        member("created_at", DateTime.text(project.createdAt))
+        member("updated_at", DateTime.text(project.updatedAt))
         endObject()
     }
 
@@ -37,8 +37,8 @@ extension JSONWriter {
         }
         key("datapoints_count")
         int(session.logs)
-        member("created_at", DateTimeText.text(session.createdAt))
-        member("updated_at", DateTimeText.text(session.updatedAt))
+        member("created_at", DateTime.text(session.createdAt))
+        member("updated_at", DateTime.text(session.updatedAt))
         try session.first?.body.withUnsafeBytes { body in
             if let inputs = try JSONPart(stored: body).members["inputs"] {
                 member("first_inputs", raw: inputs.bytes)

@@ -13,7 +13,7 @@ struct ListingFacts: Sendable {
 
     /// The facts of a log that keeps every rule.
     init(_ log: JSONMembers) {
-        createdAt = log.string("created_at").flatMap(DateTimeText.time)
+        createdAt = log.string("created_at").flatMap { DateTime($0)?.time }
         source = log.string("source")
         // The config of a tool is open: what is called model there is the caller's own affair.
         if let config = log["config"]?.members, config["type"]?.isString("tool") != true {

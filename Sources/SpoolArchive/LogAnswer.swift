@@ -31,7 +31,7 @@ extension JSONWriter {
             key("evaluation_results")
             array(log.results) { $0.result($1) }
             member("observability_status", "completed")
-            member("updated_at", DateTimeText.text(log.updatedAt))
+            member("updated_at", DateTime.text(log.updatedAt))
             if let output = log.output { member("output", raw: output) }
             if let error = log.error { member("error", raw: error) }
             if let duration = log.duration { member("duration", raw: duration) }
@@ -45,7 +45,7 @@ extension JSONWriter {
                 member("source_datapoint_id", datapoint)
             }
             if members["created_at"] == nil {
-                member("created_at", DateTimeText.text(log.receivedAt))
+                member("created_at", DateTime.text(log.receivedAt))
             }
             key("feedback")
             try array(log.feedback) { try $0.feedback($1) }
@@ -70,7 +70,7 @@ extension JSONWriter {
             if let time = members["created_at"] {
                 member("created_at", raw: time.bytes)
             } else {
-                member("created_at", DateTimeText.text(feedback.receivedAt))
+                member("created_at", DateTime.text(feedback.receivedAt))
             }
             endObject()
         }
@@ -79,7 +79,7 @@ extension JSONWriter {
     /// `EvaluationResultResponse`. Evaluators live outside the archive, so their version is a
     /// placeholder.
     mutating func result(_ result: StoredResult) {
-        let time = DateTimeText.text(result.receivedAt)
+        let time = DateTime.text(result.receivedAt)
         beginObject()
         member("id", result.id)
         member("evaluator_id", result.evaluatorID)

@@ -46,7 +46,7 @@ final class RequestRecord: Sendable {
     ) throws(ArchiveError) {
         var writer = JSONWriter(reserving: body.count + answer.count + 256)
         writer.beginObject()
-        writer.member("time", DateTimeText.text(time))
+        writer.member("time", DateTime.text(time))
         writer.member("method", method)
         writer.member("path", target)
         writer.member("body", raw: Self.quoted(body))

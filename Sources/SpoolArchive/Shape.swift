@@ -5,7 +5,7 @@ indirect enum Shape: Sendable {
     case number
     /// A number without fraction and exponent.
     case integer
-    /// A string that ``DateTimeText`` recognises.
+    /// A string that `DateTime` reads.
     case dateTime
     /// An object whose members are the caller's own affair.
     case freeObject

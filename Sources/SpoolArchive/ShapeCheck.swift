@@ -32,7 +32,7 @@ struct ShapeCheck {
         switch shape {
         case .string, .boolean, .number, .freeObject: break
         case .integer: if !value.isInteger { add(.integer, "expected an integer") }
-        case .dateTime: if !DateTimeText.isDateTime(value.string) { addDateTime() }
+        case .dateTime: if DateTime(value.string) == nil { addDateTime() }
         case .oneOf(let words): check(value, isOneOf: words)
         case .list(let element): check(elementsOf: value, element)
         case .object(let object): check(value.members, object)

@@ -123,10 +123,7 @@ struct SalvageQuarantine {
 
     /// `YYYYMMDDTHHMMSSZ`.
     static func stamp(_ time: Timestamp) -> String {
-        var text: [UInt8] = []
-        DateTime.append(time, to: &text)
         // It begins `2026-11-22T18:33:46`.
-        let digits = text.prefix(19).filter { $0 != UInt8(ascii: "-") && $0 != UInt8(ascii: ":") }
-        return String(decoding: digits, as: UTF8.self) + "Z"
+        DateTime.text(time).prefix(19).filter { $0 != "-" && $0 != ":" } + "Z"
     }
 }

@@ -144,10 +144,8 @@ extension DeadLetter {
         writer.key("attempts")
         writer.int(attempts)
         for (name, time) in [("accepted_at", acceptedAt), ("died_at", diedAt)] {
-            var text: [UInt8] = []
-            DateTime.append(time, to: &text)
             writer.key(name)
-            writer.string(text)
+            writer.string(DateTime.text(time))
         }
         writer.key("bytes")
         writer.int(bodyBytes)

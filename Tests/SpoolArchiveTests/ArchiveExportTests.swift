@@ -61,7 +61,7 @@ struct ArchiveExportTests {
         #expect(lines[2]["feedback"]?["reference_id"] == .string("r1"))
         #expect(lines[2]["feedback"]?["type"] == .string("inline"))
         #expect(
-            lines[2]["feedback"]?["created_at"]?.stringValue.map(DateTimeText.isDateTime) == true)
+            lines[2]["feedback"]?["created_at"]?.stringValue.flatMap { DateTime($0) } != nil)
         #expect(lines[3]["feedback"]?["value"] == .number("1.0"))
         #expect(lines[3]["feedback"]?["created_at"] == .string("2024-05-02"))
         #expect(lines[3]["feedback"]?["data_id"] == nil)

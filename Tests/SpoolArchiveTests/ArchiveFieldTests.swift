@@ -108,8 +108,8 @@ struct ArchiveFieldTests {
         #expect(bare["config"]?["type"] == .string("generic"))
         #expect(bare["evaluation_results"] == .array([]))
         #expect(bare["observability_status"] == .string("completed"))
-        #expect(bare["updated_at"]?.stringValue.map(DateTimeText.isDateTime) == true)
-        #expect(bare["created_at"]?.stringValue.map(DateTimeText.isDateTime) == true)
+        #expect(bare["updated_at"]?.stringValue.flatMap { DateTime($0) } != nil)
+        #expect(bare["created_at"]?.stringValue.flatMap { DateTime($0) } != nil)
         #expect(bare["feedback"] == .array([]))
         let named = try await archive.ask(
             "GET", "/logs/" + archive.log(#"{"project":"p","config_id":"config_7"}"#))

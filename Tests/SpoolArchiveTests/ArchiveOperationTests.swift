@@ -107,7 +107,7 @@ struct ArchiveOperationTests {
                 + #"{"type":"x","value":false,"data_id":"\#(id)"}]"#
         )
         #expect(answer[0]?["value"] == .string(""))
-        #expect(answer[0]?["created_at"]?.stringValue.map(DateTimeText.isDateTime) == true)
+        #expect(answer[0]?["created_at"]?.stringValue.flatMap { DateTime($0) } != nil)
         #expect(answer[1]?["value"] == .bool(false))
         let log = try await archive.ask("GET", "/logs/\(id)")
         #expect(log["feedback"] == answer)

@@ -25,6 +25,7 @@ import Testing
             }
             for piece in answer.pieces() {
                 guard connection.write(piece) else { return }
+                // Pieces that are apart are more often read apart.
                 if answer.random(3) == 0 { usleep(500) }
             }
             if answer.random(3) == 0 { connection.reset() }

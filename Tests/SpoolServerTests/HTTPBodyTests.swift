@@ -226,7 +226,7 @@ struct HTTPBodyTests {
             let chunk = Array("10000\r\n".utf8) + [UInt8](repeating: 1, count: share)
             let body = [[UInt8]](repeating: chunk + Array("\r\n".utf8), count: 14).joined()
             async let sent = client.sendAsMuchAsPossible(Array(body) + Array("0\r\n\r\n".utf8))
-            // One share at a time, each long before the bound.
+            // One share at a time, each long before the bound: what adds up to it is the time that passes.
             var left = 31
             while client.hasNothingToReceive, left > 0 {
                 guard budget.waiting == 1 else {

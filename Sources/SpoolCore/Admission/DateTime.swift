@@ -64,6 +64,13 @@ public struct DateTime: Equatable, Sendable {
         bytes.append(contentsOf: "+00:00".utf8)
     }
 
+    /// `time` as ``append(_:to:)`` writes it.
+    public static func text(_ time: Timestamp) -> String {
+        var bytes: [UInt8] = []
+        append(time, to: &bytes)
+        return String(decoding: bytes, as: UTF8.self)
+    }
+
     /// 0000-01-01T00:00:00.000Z and 9999-12-31T23:59:59.999Z.
     private static let first: Int64 = -62_167_219_200_000
     private static let last: Int64 = 253_402_300_799_999
