@@ -8,7 +8,11 @@ extension Simulation {
     func record(_ answer: SpoolAnswer, _ losses: Losses) throws {
         switch answer {
         case .append(.success(let receipt), let events):
+            let new = receipt.sequences.filter { books.entries[$0] == nil }
             try record(events, receipt.sequences)
+            // A repeat may take the place of the very log it repeats, where the oldest is dropped.
+            try record(losses)
+            return try checkNames(new)
         case .append(.failure(.duplicate), _): saw(.duplicateRefused)
         case .append(.failure, _): saw(.spoolFull)
         case .lease(let answer, _):
@@ -46,13 +50,16 @@ extension Simulation {
     }
 
     private func record(_ events: [AppEvent], _ sequences: [EventSequence]) throws {
-        let new = sequences.filter { books.entries[$0] == nil }
         for (event, sequence) in zip(events, sequences) {
             note(
                 "n=\(event.number) \(event.kind) accepted as \(sequence.rawValue): \(event.line ?? "")"
             )
             if !books.accepted(event, sequence, at: time.wall) { saw(.deduplicated) }
         }
+    }
+
+    /// Where references are refused that are in use, no accepted log has one.
+    private func checkNames(_ new: [EventSequence]) throws {
         guard climate.queue.duplicateReferences == .refuse, let first = new.first else { return }
         for entry in new.compactMap({ books.entries[$0] }) where entry.event.kind.isLog {
             let namesakes = books.logs(named: entry.chain)
