@@ -10,7 +10,7 @@ SWIFT_CHECKED = --explicit-target-dependency-import-check error
 # while others compute.
 export SWT_EXPERIMENTAL_MAXIMUM_PARALLELIZATION_WIDTH = 4
 
-.PHONY: help run demo test check lint format build release deps sdk drill crash crash-million killpoints poison outage sim \
+.PHONY: help run demo test check lint format build release replay deps sdk drill crash crash-million killpoints poison outage sim \
 	powercut fuzz test-tsan test-asan bench clean
 
 help:  ## Print this list
@@ -25,7 +25,7 @@ demo: release  ## Show the main job end to end, on ports and a directory of its 
 test: sdk drill  ## Run the tests: the SDK and the offline drill against the binary, then the suite
 	swift test $(SWIFT_CHECKED)
 
-check: lint build demo test  ## Everything CI runs
+check: lint build demo replay test  ## Everything CI runs
 
 lint:  ## Check the format
 	swift format lint --strict --parallel --recursive $(SOURCES)
@@ -74,6 +74,9 @@ powercut: deps  ## Cut the power of a disk under the queue: CUTS=5000
 
 fuzz: deps  ## Look for input that breaks a promise: TARGET=scanner, SECONDS=60; no TARGET: all
 	scripts/fuzz.sh $(or $(TARGET),all) $(or $(SECONDS),60)
+
+replay: deps  ## Build every fuzz target and replay its kept inputs
+	scripts/fuzz.sh all 0
 
 test-tsan: deps  ## The suite under ThreadSanitizer, in .build-tsan
 	scripts/sanitize.sh thread

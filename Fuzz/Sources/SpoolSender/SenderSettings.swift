@@ -1,0 +1,1 @@
+../../../Sources/SpoolSender/SenderSettings.swift
