@@ -32,10 +32,13 @@ struct SalvageRow {
         guard let sequence = places["sequence"], let kind = places["kind"],
             let causes = places["causes"], let body = places["body"],
             Self.isSequence(row.integer(sequence)),
-            EventKind(rawValue: Int(row.integer(kind))) != nil
+            let kind = EventKind(rawValue: Int(row.integer(kind)))
         else { return false }
         if !row.isNull(causes), (try? row.blob(causes, CauseList.decode)) == nil { return false }
-        return row.blob(body) { (try? JSONScanner.validate($0)) != nil }
+        // A session is opened by a request without a body.
+        return row.blob(body) {
+            kind == .session && $0.isEmpty || (try? JSONScanner.validate($0)) != nil
+        }
     }
 
     private func isIdentity(_ row: Statement) -> Bool {

@@ -29,6 +29,7 @@ struct SalvageSpool {
             var events: [TestEvent] = [.log(name, project: "p\(round % 5)"), .log()]
             if round % 3 == 0 { events.append(.log(parent: name)) }
             if round % 4 == 0 { events.append(.update(name)) }
+            if round % 6 == 0 { events.append(.newSession) }
             if round % 5 == 0 { events.append(.feedback(onReference: name)) }
             if round % 7 == 0 { events.append(.log(text: String(repeating: "x", count: 30_000))) }
             events.append(

@@ -309,7 +309,10 @@ struct TestEvent {
             draft.address = start..<submission.bytes.count
         }
         let start = submission.bytes.count
-        submission.bytes += Array("{\(members.joined(separator: ","))}".utf8)
+        // A session is opened by a request without a body.
+        if kind != .session {
+            submission.bytes += Array("{\(members.joined(separator: ","))}".utf8)
+        }
         draft.body = start..<submission.bytes.count
         if isRecognised {
             draft.digest = submission.bytes[draft.body].withUnsafeBytes { identity.digest(of: $0) }
