@@ -5,7 +5,7 @@ import Synchronization
 /// All calls come on the committer's thread. When anything throws, the state is thrown away whole and
 /// made anew from the file: memory and disk can then never disagree, and a commit that failed with an
 /// I/O error is never retried on the same connection. Such a commit may be on the disk nevertheless; who
-/// asked for it is told no, and must be able to bear that.
+/// asked for it is told no, and must be able to bear that. Only ``PreservesState`` keeps the state.
 public protocol GroupState: AnyObject, SendableMetatype {
     /// Opens a transaction.
     func begin() throws
@@ -21,6 +21,9 @@ public protocol GroupState: AnyObject, SendableMetatype {
     /// made anew.
     func rest()
 }
+
+/// A failure of ``GroupState/begin()`` that leaves the state as it was: it must be kept, and is tried again.
+public protocol PreservesState: Error {}
 
 /// A thread that owns a database and commits in groups.
 ///
@@ -140,7 +143,7 @@ public final class GroupCommitter<State: GroupState>: Sendable {
 
     /// What the thread knows besides the state.
     private struct Course {
-        /// When the state may be opened again, and what the failure was.
+        /// When the state may be opened or tried again, and what the failure was.
         var reopening = ReopenPause(shortest: .milliseconds(100), longest: .seconds(5))
         var trouble = ""
         /// When upkeep may be tried again: its failures must not hold up the groups.
@@ -158,7 +161,7 @@ public final class GroupCommitter<State: GroupState>: Sendable {
             course.patient += jobs.filter(\.isPatient)
             let group = jobs.filter { !$0.isPatient }
             if state == nil { reopen(&state, &course, isUrgent: isStopping) }
-            if state == nil {
+            if state == nil || !course.reopening.isOver(at: .now) {
                 for job in group { job.fail(.refused(course.trouble)) }
                 if isStopping { break }
                 if group.isEmpty { signal.wait(atMost: course.reopening.left(at: .now)) }
@@ -197,6 +200,7 @@ public final class GroupCommitter<State: GroupState>: Sendable {
             let opened = try open()
             try opened.prove()
             state = opened
+            course.reopening.end()
             course.hasUpkeep = true
             state?.rest()
         } catch {
@@ -247,14 +251,15 @@ public final class GroupCommitter<State: GroupState>: Sendable {
             state?.rest()
         } catch {
             course.upkeep.begin(at: .now)
-            state = nil
+            if !(error is any PreservesState) { state = nil }
             report(error)
         }
     }
 
-    /// The state is not to be trusted any more: closes it, and lets some time pass before the next one.
+    /// The state is not to be trusted any more, unless the failure says so: closes it, and lets some time
+    /// pass before the next one.
     private func failed(_ error: any Error, _ state: inout State?, _ course: inout Course) {
-        state = nil
+        if !(error is any PreservesState) { state = nil }
         course.trouble = "\(error)"
         course.reopening.begin(at: .now)
         report(error)

@@ -22,6 +22,9 @@ struct ReopenPause {
         next = min(max(next * 2, shortest), longest)
     }
 
+    /// It may be tried now; how long the next pause is, is not forgotten.
+    mutating func end() { until = nil }
+
     /// It succeeded.
     mutating func reset() {
         until = nil

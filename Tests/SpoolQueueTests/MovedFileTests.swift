@@ -26,6 +26,26 @@ struct MovedFileTests {
         #expect(spool.reports.all.contains { $0.contains("was removed or replaced") })
     }
 
+    @Test("is held open until what it held can be written again, and nothing is lost")
+    func removedWithoutRoom() async throws {
+        let spool = try DiskSpool()
+        try #require(await spool.append(5) != nil)
+        for ending in ["", "-wal", "-shm"] {
+            try FileManager.default.removeItem(atPath: path(spool, ending))
+        }
+        // Stands for a disk without room.
+        let obstacle = path(spool, ".salvage")
+        try FileManager.default.createDirectory(
+            atPath: obstacle, withIntermediateDirectories: false)
+        for _ in 0..<3 { #expect(await spool.append(1) == nil) }
+        #expect(spool.reports.all.contains { $0.contains("Do not stop it") })
+        try FileManager.default.removeItem(atPath: obstacle)
+        await spool.untilInOrder()
+        #expect(await spool.append(1) != nil)
+        try await spool.restart()
+        #expect(await spool.report()?.queued == 6)
+    }
+
     @Test("is kept beside the file that is there instead, which is served")
     func replaced() async throws {
         let spool = try DiskSpool()

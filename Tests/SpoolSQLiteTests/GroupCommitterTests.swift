@@ -116,6 +116,44 @@ struct GroupCommitterTests {
         refused.wait()
     }
 
+    /// Cannot begin for a while, and must not be closed.
+    private final class Stranded: GroupState {
+        struct Trouble: PreservesState {}
+        private let isStranded: @Sendable () -> Bool
+        init(_ isStranded: @escaping @Sendable () -> Bool) { self.isStranded = isStranded }
+        func begin() throws { if isStranded() { throw Trouble() } }
+        func commit() {}
+        func upkeep() throws -> Bool {
+            try begin()
+            return false
+        }
+    }
+
+    @Test("a state that must be kept is kept and tried again, and no stop waits for it")
+    func keepsState() throws {
+        let (opened, isStranded) = (Mutex(0), Mutex(false))
+        let committer = try GroupCommitter(name: "test", report: { _ in }) { () -> Stranded in
+            opened.withLock { $0 += 1 }
+            return Stranded { isStranded.withLock { $0 } }
+        }
+        let (done, failed, stopped) = (Latch(), Latch(), Latch())
+        isStranded.withLock { $0 = true }
+        for _ in 0..<3 {
+            committer.submit({ _ in {} }, orElse: { _ in failed.signal() })
+            failed.wait()
+        }
+        committer.submit(patient: true, { _ in { done.signal() } }, orElse: { _ in })
+        isStranded.withLock { $0 = false }
+        done.wait()
+        #expect(opened.withLock { $0 } == 1)
+        isStranded.withLock { $0 = true }
+        committer.submit(patient: true, { _ in {} }, orElse: { _ in failed.signal() })
+        committer.stop { stopped.signal() }
+        stopped.wait()
+        failed.wait()
+        #expect(opened.withLock { $0 } == 1)
+    }
+
     @Test("patient work waits until the state opens again, and is failed only by a stop")
     func patience() throws {
         let isBroken = Mutex(false)
