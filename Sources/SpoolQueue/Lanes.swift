@@ -45,14 +45,15 @@ struct Lanes {
 
     // MARK: What they weigh
 
-    /// Bytes of an event came, or left where negative.
-    mutating func weigh(_ id: Int64, _ bytes: Int) {
+    /// Bytes of an event came, or left where negative. Returns whether the lane had so many.
+    mutating func weigh(_ id: Int64, _ bytes: Int) -> Bool {
         let lane = self[id]
         let total = lane.payloadBytes + Int64(bytes)
-        precondition(total >= 0, "lane \(id) weighs \(total) bytes")
+        guard total >= 0 else { return false }
         all[id]!.payloadBytes = total
         projectBytes[lane.project, default: 0] += Int64(bytes)
         unwritten.insert(id)
+        return true
     }
 
     /// Projects that have a lane.

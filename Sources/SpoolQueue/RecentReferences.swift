@@ -36,16 +36,17 @@ struct RecentReferences {
     }
 
     /// The logs of a name, the youngest first.
-    func entries(of key: ReferenceKey) -> [Entry] {
-        var found: [Entry] = []
-        var number = youngest[key] ?? -1
-        while number >= 0, number >= inserted - ring.count {
+    func entries(of key: ReferenceKey) -> some Sequence<Entry> {
+        sequence(state: youngest[key] ?? -1) { number in
+            guard number >= 0, number >= inserted - ring.count else { return nil }
             let entry = ring[number % capacity]
-            found.append(entry)
             number = entry.older
+            return entry
         }
-        return found
     }
+
+    /// The youngest log of a name.
+    func youngest(of key: ReferenceKey) -> Entry? { entries(of: key).first { _ in true } }
 
     /// The log that upstream knows by an id.
     func log(withID id: ReferenceKey) -> Entry? {

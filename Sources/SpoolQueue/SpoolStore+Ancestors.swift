@@ -3,20 +3,48 @@ internal import SpoolSQLite
 
 /// Finding circles: events that name each other would wait for each other for ever.
 extension SpoolStore {
-    /// Whether a log that is about to wait is among the logs it waits for.
+    /// What an event waits for: any of these logs, one of which is enough.
+    private typealias Need = [EventSequence]
+
+    /// Whether a log that is about to wait would wait for itself, and for ever.
     ///
     /// The last member of a circle to be looked at finds that somebody waits for it already; only then is
-    /// the walk worth its reads. It ends after ``Limits/ancestorsMax`` logs.
+    /// the walk worth its reads. It gives up after ``Limits/ancestorsMax`` logs.
     func isOwnAncestor(_ row: EventRow) throws -> Bool {
         guard !row.kind.isEffect, try isWaitedFor(row) else { return false }
-        var seen: Set<EventSequence> = []
-        var next = try row.causes.flatMap(blockers)
-        while let log = next.popLast(), seen.count < Limits.ancestorsMax {
-            if log == row.sequence { return true }
-            guard seen.insert(log).inserted else { continue }
-            next += try causes(of: log).flatMap(blockers)
+        var walk: [(log: EventSequence, needs: [Need])] = []
+        var seen: Set<EventSequence> = [row.sequence]
+        var next = [row.sequence]
+        var meetsItself = false
+        while let log = next.popLast() {
+            guard walk.count < Limits.ancestorsMax else { return false }
+            let causes = log == row.sequence ? row.causes : try causes(of: log)
+            let needs = try causes.flatMap(needs)
+            walk.append((log, needs))
+            for blocker in needs.joined() {
+                if blocker == row.sequence { meetsItself = true }
+                if seen.insert(blocker).inserted { next.append(blocker) }
+            }
         }
-        return false
+        return meetsItself && !Self.canLeave(row.sequence, walk)
+    }
+
+    /// Whether a log can leave the queue when each leaves that has no unmet need: where any of several logs
+    /// would do, a circle through one of them holds nobody up.
+    private static func canLeave(
+        _ log: EventSequence, _ walk: [(log: EventSequence, needs: [Need])]
+    ) -> Bool {
+        var free: Set<EventSequence> = []
+        var freed = -1
+        while freed != free.count {
+            freed = free.count
+            // What was met last is needed by what was met before.
+            for step in walk.reversed() where !free.contains(step.log) {
+                let isFree = step.needs.allSatisfy { $0.contains(where: free.contains) }
+                if isFree { free.insert(step.log) }
+            }
+        }
+        return free.contains(log)
     }
 
     /// Whether anybody waits for the log, or for the session or project whose id it brings.
@@ -35,23 +63,33 @@ extension SpoolStore {
         return try statements.waiter.step()
     }
 
-    /// The logs in the queue without which a cause is not there. An id that any of several logs would
-    /// bring is blocked by none of them.
-    private func blockers(_ cause: Cause) throws -> [EventSequence] {
+    /// What in the queue a cause waits for: every log of a name, but any of the logs that would bring the
+    /// id of a session or a project.
+    private func needs(_ cause: Cause) throws -> [Need] {
         switch cause {
         case .reference(let key):
             guard let first = references.first(of: key) else { return [] }
-            return references.count(of: key) == 1
-                ? [first] : [first] + (try sequences(statements.sharedLogs, key.rawValue))
-        case .event(let sequence): return [sequence]
+            guard references.count(of: key) > 1 else { return [[first]] }
+            let others = try sharedLogs(of: key, atMost: Limits.ancestorsMax)
+            return [[first]] + others.map { [$0] }
+        case .event(let sequence): return [[sequence]]
         case .session(let sequence):
-            let members = try members(ofSession: sequence)
-            return members.count == 1 ? members : []
+            return try need(bringers(ofSession: sequence, atMost: Self.bringersMax))
         case .project(let number):
-            let logs = try queuedLogs(ofProject: number)
-            return logs.count == 1 ? logs : []
+            return try need(queuedLogs(ofProject: number, atMost: Self.bringersMax))
         }
     }
+
+    /// The need of any of some logs; none where one of them waits for nothing, or where there may be more.
+    private func need(_ bringers: [EventSequence]) throws -> [Need] {
+        guard !bringers.isEmpty, bringers.count < Self.bringersMax,
+            try bringers.allSatisfy({ try !causes(of: $0).isEmpty })
+        else { return [] }
+        return [bringers]
+    }
+
+    /// Logs of one session or project that are looked at; of more, some will get through.
+    private static let bringersMax = 100
 
     private func causes(of sequence: EventSequence) throws -> [Cause] {
         statements.eventCauses.bind(1, sequence.rawValue)

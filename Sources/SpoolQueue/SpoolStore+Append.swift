@@ -107,6 +107,7 @@ extension SpoolStore {
             String(decoding: UnsafeRawBufferPointer(rebasing: bytes[$0]), as: UTF8.self)
         }
         let bound = try draft.holdsProvisionalID ? bind(draft, body, address) : nil
+        if draft.holdsProvisionalID, bound == nil { noteNamed(draft.causes) }
         let flags = bound == nil ? event.flags : event.flags & ~EventFlag.holdsProvisionalID
         let causes = bound?.causes ?? draft.causes
         let insert = statements.insertEvent
@@ -127,7 +128,7 @@ extension SpoolStore {
             insert.bind(9, borrowing: body)
             try insert.run()
         }
-        add(bytes: bound?.body.count ?? body.count, to: event.lane)
+        try add(bytes: bound?.body.count ?? body.count, to: event.lane)
         if draft.kind.isLog, let key = event.reference { references.insert(key, event.sequence) }
         lanes.ready(event.lane, 1, from: event.sequence, at: now)
     }
@@ -179,7 +180,7 @@ extension SpoolStore {
             if let queued = references.first(of: key) {
                 return (key, try project(ofQueued: queued), queued)
             }
-            if let log = recent.entries(of: key).first { return (key, log.project, log.sequence) }
+            if let log = recent.youngest(of: key) { return (key, log.project, log.sequence) }
         }
         guard let sequence else { return (nil, nil, nil) }
         let place = statements.eventPlace
@@ -190,7 +191,9 @@ extension SpoolStore {
             return (key, lanes[place.integer(0)].project, sequence)
         }
         if let known = try identityEntry(of: sequence) {
-            let log = recent.entries(of: known.key).first { $0.sequence == sequence }
+            let log = recent.entries(of: known.key).prefix(Self.namesakesMax).first {
+                $0.sequence == sequence
+            }
             return (known.key, log?.project, sequence)
         }
         let dead = statements.deadEvent

@@ -234,8 +234,9 @@ extension SpoolStore {
     private func appendResolving(
         _ body: UnsafeRawBufferPointer, _ row: EventRow, to bytes: inout [UInt8]
     ) throws -> String? {
-        let known = row.reference.map { recent.entries(of: $0) } ?? []
-        if let log = known.first, let id = try identityEntry(of: log.sequence)?.id {
+        if let log = row.reference.flatMap(recent.youngest),
+            let id = try identityEntry(of: log.sequence)?.id
+        {
             ReferenceSwap.append(body, kind: row.kind, id: id, to: &bytes)
             return nil
         }
@@ -319,7 +320,8 @@ extension SpoolStore {
         guard row.flags & EventFlag.namesLogByReference != 0, let key = row.reference else {
             return false
         }
-        return Set(recent.entries(of: key).map(\.id)).count > 1
+        guard let youngest = recent.youngest(of: key) else { return false }
+        return recent.entries(of: key).contains { $0.id != youngest.id }
     }
 
     // MARK: Writing the lease

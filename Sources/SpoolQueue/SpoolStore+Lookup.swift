@@ -21,7 +21,7 @@ extension SpoolStore {
             case .delivered, .deleted, .unknown: return .unknown
             }
         case .session where try standing(ofSession: sequence) != nil:
-            if let log = try members(ofSession: sequence).first,
+            if let log = try member(ofSession: sequence),
                 let event = try queuedEvent(log, .log)
             {
                 return .queued(event)

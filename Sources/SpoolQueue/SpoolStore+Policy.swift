@@ -66,8 +66,11 @@ extension SpoolStore {
             SELECT sequence FROM event INDEXED BY event_age WHERE accepted_at < \(cutoff)
             ORDER BY accepted_at LIMIT ?
             """)
-        for sequence in old { try discard([sequence], .maxAge) }
-        return !old.isEmpty
+        var hasExpired = false
+        for sequence in old where try discard([sequence], .maxAge) == .discarded {
+            hasExpired = true
+        }
+        return hasExpired
     }
 
     /// The index by age costs every event a little, so it exists only while there is such a limit.
@@ -112,7 +115,7 @@ extension SpoolStore {
 
     /// Whether a log of that name was delivered lately whose bytes are known.
     private func hasDigest(_ key: ReferenceKey) -> Bool {
-        recent.entries(of: key).contains { $0.digest != nil }
+        recent.entries(of: key).prefix(Self.namesakesMax).contains { $0.digest != nil }
     }
 }
 

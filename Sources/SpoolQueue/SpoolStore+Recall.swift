@@ -12,7 +12,7 @@ extension SpoolStore {
         try loadEvents()
         try loadRecent()
         deletedCount = Int(try connection.integer("SELECT count(*) FROM deleted") ?? 0)
-        try findUnwoken()
+        try wakeAll()
     }
 
     /// What the sender must know at its start: the leases whose requests may have been written, and
@@ -134,9 +134,9 @@ extension SpoolStore {
         }
     }
 
-    /// Finds the names that are waited for and whose log has left: a crash came between the
-    /// settlement and the last step of waking.
-    private func findUnwoken() throws {
+    /// Whoever waits for a name looks again: a crash may have come between the settlement of what went by
+    /// it and the last step of waking.
+    private func wakeAll() throws {
         let next = try connection.prepare(
             "SELECT waits_on FROM event WHERE waits_on > ? ORDER BY waits_on LIMIT 1")
         waitingCount = Int(
@@ -144,21 +144,10 @@ extension SpoolStore {
         var last: Int64? = try connection.integer(
             "SELECT min(waits_on) FROM event WHERE waits_on IS NOT NULL")
         while let name = last {
-            let key = ReferenceKey(rawValue: name)
-            if try !isWaitedForRightly(key) { wakes.append(key) }
+            wakes.append(ReferenceKey(rawValue: name))
             next.bind(1, name)
             last = try next.step() ? next.integer(0) : nil
             next.reset()
         }
-    }
-
-    /// Whether what goes by a name is still in the queue: a log, or an effect that goes before the others.
-    private func isWaitedForRightly(_ key: ReferenceKey) throws -> Bool {
-        if isQueued(key) { return true }
-        statements.effectsOf.bind(1, key.rawValue)
-        statements.effectsOf.bind(2, 1)
-        defer { statements.effectsOf.reset() }
-        guard try statements.effectsOf.step() else { return false }
-        return statements.effectsOf.optionalInteger(3) != key.rawValue
     }
 }

@@ -12,10 +12,14 @@ extension SpoolStore {
     ) throws -> EventSequence? {
         guard let key = draft.reference, let digest = draft.digest else { return nil }
         if let queued = try queuedRepeat(key, digest), queued < first { return queued }
-        return try recent.entries(of: key).first {
+        return try recent.entries(of: key).prefix(Self.namesakesMax).first {
             try $0.digest == digest && !isDeleted($0.sequence)
         }?.sequence
     }
+
+    /// Logs of one name that are looked through, the youngest first: a constant that somebody takes for a
+    /// reference must not slow everybody down.
+    static let namesakesMax = 100
 
     private func queuedRepeat(_ key: ReferenceKey, _ digest: Digest) throws -> EventSequence? {
         guard let oldest = references.first(of: key) else { return nil }
@@ -27,12 +31,13 @@ extension SpoolStore {
             if one.blob(0, { Digest($0) }) == digest { return oldest }
         }
         guard references.count(of: key) > 1 else { return nil }
-        let shared = statements.sharedLogs
-        shared.bind(1, key.rawValue)
-        defer { shared.reset() }
-        while try shared.step() {
-            if shared.blob(1, { Digest($0) }) == digest {
-                return EventSequence(rawValue: shared.integer(0))
+        let namesakes = statements.namesakes
+        namesakes.bind(1, key.rawValue)
+        namesakes.bind(2, Int64(Self.namesakesMax))
+        defer { namesakes.reset() }
+        while try namesakes.step() {
+            if namesakes.blob(1, { Digest($0) }) == digest {
+                return EventSequence(rawValue: namesakes.integer(0))
             }
         }
         return nil

@@ -81,7 +81,7 @@ extension SpoolStore {
         try statements.revive.run()
         try forgetDead(sequence, bodyBytes: bodyBytes)
         ledger.held += 1
-        add(bytes: bodyBytes, to: lane)
+        try add(bytes: bodyBytes, to: lane)
         if kind?.isLog == true, let reference {
             if let first = references.first(of: reference) { try shareName(first, sequence) }
             references.insert(reference, sequence)

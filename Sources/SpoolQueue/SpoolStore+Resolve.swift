@@ -118,9 +118,18 @@ extension SpoolStore: CauseIndex {
         return try deadLog(ofProject: number) == nil ? .unknown : .dead
     }
 
-    /// Logs of a project in the queue, at most two of each operation.
-    func queuedLogs(ofProject number: EventSequence) throws -> [EventSequence] {
-        try logLanes(ofProject: number).flatMap { try sequences(statements.laneHasEvents, $0) }
+    /// Logs of a project in the queue, at most so many of each operation.
+    func queuedLogs(
+        ofProject number: EventSequence, atMost count: Int = 1
+    ) throws -> [EventSequence] {
+        try logLanes(ofProject: number).flatMap {
+            try sequences(statements.laneHasEvents, $0, atMost: count)
+        }
+    }
+
+    /// The first logs in the queue of a name that several have or had.
+    func sharedLogs(of key: ReferenceKey, atMost count: Int) throws -> [EventSequence] {
+        try sequences(statements.sharedLogs, key.rawValue, atMost: count)
     }
 
     /// A dead log of a project.

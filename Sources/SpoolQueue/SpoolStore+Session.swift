@@ -42,16 +42,25 @@ extension SpoolStore {
         guard let row = try sessionName(sequence) else { return nil }
         if try upstreamID(ofSession: sequence) != nil { return .delivered }
         let aliases = try sessions(named: row.name)
-        if try aliases.contains(where: { try !members(ofSession: $0).isEmpty }) {
+        if try aliases.contains(where: { try member(ofSession: $0) != nil }) {
             return .queued(identity.key(of: sequence, named: .session))
         }
         if try aliases.contains(where: { try deadMember(ofSession: $0) != nil }) { return .dead }
         return try isDeleted(sequence) ? .deleted : .unknown
     }
 
-    /// Logs in the queue that name a session by its reference, at most two.
-    func members(ofSession sequence: EventSequence) throws -> [EventSequence] {
-        try sequences(statements.sessionMembers, sequence.rawValue)
+    /// A log in the queue that names a session by its reference.
+    func member(ofSession sequence: EventSequence) throws -> EventSequence? {
+        try sequences(statements.sessionMembers, sequence.rawValue, atMost: 1).first
+    }
+
+    /// Logs in the queue that would bring the id of a session by reference, at most so many for each
+    /// destination it was named at.
+    func bringers(ofSession sequence: EventSequence, atMost count: Int) throws -> [EventSequence] {
+        guard let name = try sessionName(sequence)?.name else { return [] }
+        return try sessions(named: name).flatMap {
+            try sequences(statements.sessionMembers, $0.rawValue, atMost: count)
+        }
     }
 
     /// A dead log that names a session by its reference.
@@ -105,12 +114,16 @@ extension SpoolStore {
         try sequences(statements.sessionsNamed, name.rawValue)
     }
 
-    /// The sequences a statement of one value yields.
-    func sequences(_ select: Statement, _ value: Int64) throws -> [EventSequence] {
+    /// The first sequences that a statement of one value yields.
+    func sequences(
+        _ select: Statement, _ value: Int64, atMost count: Int = .max
+    ) throws -> [EventSequence] {
         select.bind(1, value)
         defer { select.reset() }
         var sequences: [EventSequence] = []
-        while try select.step() { sequences.append(EventSequence(rawValue: select.integer(0))) }
+        while sequences.count < count, try select.step() {
+            sequences.append(EventSequence(rawValue: select.integer(0)))
+        }
         return sequences
     }
 }

@@ -154,7 +154,7 @@ extension SpoolStore {
             }
             start = place + 1
         }
-        for event in events { add(bytes: -event.bodyBytes, to: event.lane) }
+        for event in events { try add(bytes: -event.bodyBytes, to: event.lane) }
     }
 
     /// An event has left the queue: whoever waited for it may be looked at again.
@@ -170,12 +170,8 @@ extension SpoolStore {
     private func leaveName(_ key: ReferenceKey, _ sequence: EventSequence) throws {
         let isFirst = references.first(of: key) == sequence
         guard references.remove(key) > 0, isFirst else { return }
-        statements.sharedLogs.bind(1, key.rawValue)
-        defer { statements.sharedLogs.reset() }
-        if try statements.sharedLogs.step() {
-            references.setFirst(
-                EventSequence(rawValue: statements.sharedLogs.integer(0)), of: key)
-        }
+        guard let next = try sharedLogs(of: key, atMost: 1).first else { return }
+        references.setFirst(next, of: key)
     }
 
     /// Whoever waits for a name looks again; who still has to wait does so anew.

@@ -30,8 +30,8 @@ extension SpoolStore {
         return true
     }
 
-    /// How many rows are forgotten before it is read again what is named: fewer than the ids that are
-    /// kept, so that nothing that came since can be among the oldest.
+    /// How many rows are forgotten before it is read again what is named: what was named meanwhile is known,
+    /// what is named no more is forgotten later.
     private static let rowsForgottenPerReading = 1000
 
     private func oldestUnnamedIDs() throws -> (id: Int64, count: Int, deliveredAt: Timestamp)? {
@@ -54,8 +54,7 @@ extension SpoolStore {
         return nil
     }
 
-    /// The blocks of the sequences that events in the queue and dead letters name. An event that comes
-    /// later names either a known id, which is bound at once, or one that is not old.
+    /// The blocks of the sequences that events in the queue and dead letters name.
     private func blocksNamed() throws -> Set<Int64> {
         let rows = try connection.prepare(
             """
@@ -63,15 +62,24 @@ extension SpoolStore {
             """)
         var blocks: Set<Int64> = []
         while try rows.step() {
-            for cause in rows.isNull(0) ? [] : try rows.blob(0, CauseList.decode) {
-                switch cause {
-                case .event(let sequence), .session(let sequence):
-                    blocks.insert(Self.block(of: sequence))
-                case .reference, .project: break
-                }
-            }
+            blocks.formUnion(
+                rows.isNull(0) ? [] : Self.blocks(of: try rows.blob(0, CauseList.decode)))
         }
         return blocks
+    }
+
+    /// An event has come that names something by a provisional id.
+    func noteNamed(_ causes: [Cause]) {
+        namedBlocks?.formUnion(Self.blocks(of: causes))
+    }
+
+    private static func blocks(of causes: [Cause]) -> [Int64] {
+        causes.compactMap { cause in
+            switch cause {
+            case .event(let sequence), .session(let sequence): block(of: sequence)
+            case .reference, .project: nil
+            }
+        }
     }
 
     /// Forgets the oldest of many discarded logs: what still comes and names one is sent as it is.

@@ -26,7 +26,7 @@ extension SpoolStore {
     /// Wakes the next effects on a log: the first, and where that is feedback the feedback right after
     /// it, which may share its request.
     private func wakeEffects(of key: ReferenceKey) throws {
-        guard waitingCount > 0, !isQueued(key) else { return }
+        guard waitingCount > 0 else { return }
         let effects = statements.effectsOf
         effects.bind(1, key.rawValue)
         effects.bind(2, Int64(Limits.batchEventsMax))

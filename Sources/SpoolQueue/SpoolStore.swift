@@ -147,9 +147,11 @@ final class SpoolStore: GroupState {
     // MARK: Room
 
     /// Body bytes came into a lane, or left it where negative.
-    func add(bytes: Int, to lane: Int64) {
+    func add(bytes: Int, to lane: Int64) throws {
         ledger.payloadBytes += Int64(bytes)
-        lanes.weigh(lane, bytes)
+        guard lanes.weigh(lane, bytes) else {
+            throw QueueError.damaged(connection.path, "lane \(lane) weighs less than its events")
+        }
     }
 
     /// Whether the disk has more free than its reserve, as of a quarter of a second ago.

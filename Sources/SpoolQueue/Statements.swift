@@ -32,6 +32,7 @@ final class Statements {
     let wakeChildren: Statement
     let effectsOf: Statement
     let release: Statement
+    let namesakes: Statement
     let sharedLogs: Statement
     let eventDigest: Statement
     let findSession: Statement
@@ -131,16 +132,21 @@ final class Statements {
             SELECT sequence, lane, kind, waits_on FROM event WHERE reference = ? AND kind IN (2, 3, 6)
             ORDER BY sequence LIMIT ?
             """)
-        sharedLogs = try prepare(
+        namesakes = try prepare(
             """
             SELECT sequence, digest FROM event WHERE reference = ? AND flags >= 8 AND kind IN (1, 5)
+            ORDER BY sequence DESC LIMIT ?
+            """)
+        sharedLogs = try prepare(
+            """
+            SELECT sequence FROM event WHERE reference = ? AND flags >= 8 AND kind IN (1, 5)
             ORDER BY sequence
             """)
         eventDigest = try prepare("SELECT digest FROM event WHERE sequence = ? AND reference = ?")
         findSession = try prepare(
             "SELECT name, destination, upstream_id FROM session WHERE sequence = ?")
         sessionsNamed = try prepare("SELECT sequence FROM session WHERE name = ?")
-        sessionMembers = try prepare("SELECT sequence FROM event WHERE session = ? LIMIT 2")
+        sessionMembers = try prepare("SELECT sequence FROM event WHERE session = ?")
         deadSessionMember = try prepare("SELECT sequence FROM dead WHERE session = ? LIMIT 1")
         deadInLane = try prepare(
             "SELECT sequence FROM dead WHERE lane = ? AND kind IN (1, 5) LIMIT 1")
@@ -149,7 +155,7 @@ final class Statements {
         sessionByReference = try prepare(
             "SELECT sequence, upstream_id FROM session WHERE name = ? AND destination = ?")
         learnSession = try prepare("UPDATE session SET upstream_id = ? WHERE sequence = ?")
-        laneHasEvents = try prepare("SELECT sequence FROM event WHERE lane = ? LIMIT 2")
+        laneHasEvents = try prepare("SELECT sequence FROM event WHERE lane = ?")
         deletedName = try prepare(
             "SELECT reason FROM deleted WHERE reference = ? AND until_sequence > ? LIMIT 1")
         deletedEvent = try prepare("SELECT reason FROM deleted WHERE sequence = ?")

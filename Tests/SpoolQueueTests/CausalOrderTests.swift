@@ -181,6 +181,23 @@ struct CausalOrderTests {
         #expect(delivered.sorted() == children)
     }
 
+    @Test("a crash while a family is woken strands nobody behind feedback on its head")
+    func crashBehindFeedback() throws {
+        let spool = try TestSpool()
+        let head = try spool.append(.log("head"))[0]
+        try spool.append((0..<600).map { .log("c\($0)", parent: "head") })
+        var wish = LeaseWish(linger: .zero)
+        wish.parkedRoutes = [.postFeedback]
+        let lease = try #require(try spool.lease(wish))
+        for _ in 0..<3 { #expect(try spool.lease(wish) == nil) }
+        try spool.append(.feedback(on: head))
+        #expect(spool.store.waitingCount == 600)
+        try spool.deliver(head, of: lease)
+        #expect(spool.store.waitingCount == 100)
+        try spool.crash()
+        #expect(try spool.drain(wish).joined().count == 600)
+    }
+
     @Test("two logs under one name are both waited for")
     func sharedName() throws {
         let spool = try TestSpool()

@@ -74,6 +74,20 @@ struct DoctorTests {
         #expect(!after.isDamaged, "\(after.findings)")
     }
 
+    @Test("a lane that says less than its events weigh is damage when they leave, not the end")
+    func lightLane() throws {
+        let spool = try TestSpool()
+        try spool.append(.log("a"))
+        try spool.store.connection.execute("UPDATE lane SET payload_bytes = 1")
+        try spool.crash()
+        let lease = try #require(try spool.lease())
+        #expect {
+            try spool.deliver(lease)
+        } throws: { error in
+            if case QueueError.damaged = error { true } else { false }
+        }
+    }
+
     @Test("an event that waits for nothing is told from those that wait for a project")
     func waits() throws {
         let spool = try TestSpool()

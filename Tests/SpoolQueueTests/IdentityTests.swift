@@ -181,6 +181,32 @@ struct ByReferenceTests {
         #expect(retry.text(0).contains("\"parent_id\":\"data_up1\""))
     }
 
+    @Test("an id is not forgotten that was named after the last look at what is named")
+    func retentionOfLateNames() throws {
+        var settings = QueueSettings(freeDiskBytesMin: 0)
+        settings.identitiesMax = 300
+        let spool = try TestSpool(settings: settings)
+        func deliver(_ count: Int, _ wish: LeaseWish = LeaseWish(linger: .zero)) throws {
+            try spool.append((0..<count).map { _ in .log() })
+            _ = try spool.drain(wish)
+            while try spool.store.upkeep() {}
+        }
+        for _ in 0..<3 { try deliver(256) }
+        let parent = try spool.append(.log("p"))[0]
+        try deliver(100)
+        let id = try #require(try spool.store.identityEntry(of: parent)?.id)
+        // The parent's id is known, the session's is not: the event is not bound to either.
+        var child = TestEvent.child(of: parent, "child")
+        child.session = .provisional(try spool.append(.newSession)[0])
+        let sequence = try spool.append(child)[0]
+        for _ in 0..<4 { try deliver(256, LeaseWish(linger: .zero, parkedRoutes: [.postSession])) }
+        #expect(try spool.store.identityEntry(of: parent) != nil)
+        try spool.deliver(try #require(try spool.lease()))
+        let lease = try #require(try spool.lease())
+        #expect(lease.events.map(\.sequence) == [sequence])
+        #expect(lease.text(0).contains("\"parent_id\":\"\(id)\""))
+    }
+
     @Test("a log that names a project by its provisional id waits until upstream has named it")
     func provisionalProject() throws {
         let spool = try TestSpool()

@@ -201,6 +201,79 @@ struct NameTests {
         #expect(try spool.drain() == free.map { [$0] })
     }
 
+    @Test("a circle through an id that either of two logs would bring dies")
+    func circleThroughEither() throws {
+        let spool = try TestSpool()
+        var one = TestEvent.log("one", parent: "x")
+        one.session = .reference("s")
+        var two = TestEvent.log("two", parent: "x")
+        two.session = .reference("s")
+        let children = try spool.append(one, two)
+        var x = TestEvent.log("x")
+        x.session = .provisional(children[0])
+        try spool.append(x)
+        try spool.append(.log("three", parent: "y", project: "p"), .log("four", parent: "y"))
+        let number = try #require(spool.store.projects["name:p"])
+        var y = TestEvent.log("y", project: "q")
+        y.cause = .project(EventSequence(rawValue: number))
+        try spool.append(y)
+        #expect(try spool.drain().isEmpty)
+        #expect(spool.store.ledger.held == 0)
+    }
+
+    @Test("of an id that any of several logs would bring, one that goes frees whoever waits for it")
+    func noCircleThroughEither() throws {
+        let spool = try TestSpool()
+        var child = TestEvent.log("child", parent: "x")
+        child.session = .reference("s")
+        var free = TestEvent.log("free")
+        free.session = .reference("s")
+        let session = try spool.append(child, free)
+        var x = TestEvent.log("x")
+        x.session = .provisional(session[0])
+        let waiting = try spool.append(x)[0]
+        let lease = try #require(try spool.lease())
+        #expect(lease.events.map(\.sequence) == [session[1]])
+        try spool.deliver(lease, session: "sesh_up")
+        #expect(try spool.drain() == [[waiting], [session[0]]])
+    }
+
+    @Test("an effect on a delivered log does not wait for another log of its name, which is stuck")
+    func effectBesideNamesake() throws {
+        for delivers in [false, true] {
+            let spool = try TestSpool()
+            let log = try spool.append(.log("x"))[0]
+            if delivers { _ = try spool.drain() }
+            let effects = try spool.append(.result(on: log), .result(on: log))
+            let first = try #require(try spool.lease())
+            #expect(try spool.lease() == nil)
+            try spool.append(.log("x", project: "stuck"))
+            let name = try #require(spool.store.projects["name:stuck"])
+            let stuck = try #require(spool.store.laneIDs[LaneName(route: .postLogs, project: name)])
+            var wish = LeaseWish(linger: .zero)
+            wish.parkedLanes = [stuck]
+            try spool.deliver(first)
+            #expect(try spool.drain(wish) == effects.suffix(delivers ? 1 : 2).map { [$0] })
+        }
+    }
+
+    @Test("a constant for a reference: a repeat is looked for among the last hundred of that name")
+    func repeatsOfAConstant() throws {
+        let spool = try TestSpool()
+        let logs = (0..<300).map { number in
+            var log = TestEvent.log("same", text: "\(number)")
+            log.isRecognised = true
+            return log
+        }
+        let sequences = try spool.append(logs)
+        #expect(try spool.append(logs[250]) == [sequences[250]])
+        #expect(try spool.append(logs[0]) == [sequences[0]], "the first is known too")
+        #expect(try spool.append(logs[100])[0] > sequences[299])
+        _ = try spool.drain()
+        #expect(try spool.append(logs[250]) == [sequences[250]])
+        #expect(try spool.append(logs[150])[0] > sequences[299])
+    }
+
     @Test("a child with the reference of its parent goes after it")
     func parentOfTheSameName() throws {
         let spool = try TestSpool()

@@ -135,6 +135,22 @@ struct AgeTests {
         #expect(try spool.drain().flatMap { $0 }.count == 1)
     }
 
+    @Test("leaves what is old until what depends on it is in flight no more, and rests meanwhile")
+    func dependentInFlight() throws {
+        let spool = try spool()
+        try wait(.seconds(601), spool)
+        try spool.append(.update("x"))
+        #expect(try spool.lease() == nil)
+        try wait(.seconds(6), spool)
+        let lease = try #require(try spool.lease(), "sent as it is, its log unheard of")
+        try spool.append(.log("x"))
+        try wait(.seconds(3700), spool)
+        #expect(spool.store.ledger.held == 2)
+        try spool.deliver(lease)
+        try wait(.seconds(1), spool)
+        #expect(spool.store.ledger.held == 0)
+    }
+
     @Test("takes along what is logged later into a session that grew too old")
     func sessions() throws {
         let spool = try spool()
