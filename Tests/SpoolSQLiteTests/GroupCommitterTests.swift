@@ -131,7 +131,8 @@ struct GroupCommitterTests {
 
     @Test("a state that must be kept is kept and tried again, and no stop waits for it")
     func keepsState() throws {
-        let (opened, isStranded) = (Mutex(0), Mutex(false))
+        let opened = Mutex(0)
+        let isStranded = Mutex(false)
         let committer = try GroupCommitter(name: "test", report: { _ in }) { () -> Stranded in
             opened.withLock { $0 += 1 }
             return Stranded { isStranded.withLock { $0 } }
