@@ -74,8 +74,10 @@ extension SpoolStore {
             return [[first]] + others.map { [$0] }
         case .event(let sequence): return [[sequence]]
         case .session(let sequence):
+            if try upstreamID(of: .session, sequence) != nil { return [] }
             return try need(bringers(ofSession: sequence, atMost: Self.bringersMax))
         case .project(let number):
+            if projectIDs[number.rawValue] != nil { return [] }
             return try need(queuedLogs(ofProject: number, atMost: Self.bringersMax))
         }
     }

@@ -238,6 +238,24 @@ struct NameTests {
         #expect(try spool.drain() == [[waiting], [session[0]]])
     }
 
+    @Test("an id that upstream has given closes no circle")
+    func noCircleThroughAKnownID() throws {
+        let spool = try TestSpool()
+        func log(_ name: String, _ parent: String, _ session: TestEvent.SessionName) -> TestEvent {
+            var log = TestEvent.log(name, parent: parent)
+            log.session = session
+            return log
+        }
+        let session = try spool.append(log("one", "x", .reference("s")), .log("y"))
+        let lease = try #require(try spool.lease())
+        let x = try spool.append(log("x", "y", .provisional(session[0])))[0]
+        // Another log has brought the id; what waits meanwhile are y, x for y, and the child for x.
+        try spool.commit { try $0.learnSession("sesh_up", session[0], from: session[0]) }
+        #expect(try spool.lease() == nil)
+        try spool.deliver(lease)
+        #expect(try spool.drain() == [[x], [session[0]]])
+    }
+
     @Test("an effect on a delivered log does not wait for another log of its name, which is stuck")
     func effectBesideNamesake() throws {
         for delivers in [false, true] {
