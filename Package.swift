@@ -80,7 +80,7 @@ let package = Package(
 
         .target(name: "SpoolTestKit", dependencies: ["SpoolCore"], path: "Tests/SpoolTestKit"),
         .testTarget(name: "SpoolCoreTests", dependencies: ["SpoolCore", "SpoolTestKit"]),
-        .testTarget(name: "SpoolSQLiteTests", dependencies: ["SpoolSQLite"]),
+        .testTarget(name: "SpoolSQLiteTests", dependencies: ["SpoolSQLite", "SpoolTestKit"]),
         .testTarget(
             name: "SpoolServerTests",
             dependencies: [

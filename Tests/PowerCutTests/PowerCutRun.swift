@@ -54,7 +54,7 @@ final class PowerCutRun {
         self.cutsMax = cutsMax
         self.mutation = mutation
         random = SeededRandom(seed: seed)
-        directory = try Self.makeDirectory()
+        directory = try TestFolder.make("power")
         disk = FaultDisk("power-\(UUID().uuidString)")
         disk.observe { [unowned self] operation, _ in
             let isBoundary = operation == .sync || operation == .delete
@@ -66,13 +66,6 @@ final class PowerCutRun {
         disk.observe { _, _ in }
         store = nil
         try? FileManager.default.removeItem(atPath: directory)
-    }
-
-    private static func makeDirectory() throws -> String {
-        let path = FileManager.default.temporaryDirectory
-            .appending(path: "power-\(UUID().uuidString)").path
-        try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
-        return path
     }
 
     /// Lives through `transactions` of them, or until there were enough cuts.
@@ -243,7 +236,7 @@ final class PowerCutRun {
         let remains = FaultDisk.Remains.allCases.randomElement(using: &random)!
         let imageSeed = random.next()
         do {
-            let image = try Self.makeDirectory()
+            let image = try TestFolder.make("power")
             defer { try? FileManager.default.removeItem(atPath: image) }
             disk.crash(into: image, leaving: remains, seed: imageSeed)
             try examine(image, place(remains)).map { findings.append("\(place(remains)): \($0)") }

@@ -2,6 +2,7 @@ import Foundation
 import SpoolCore
 import SpoolSQLite
 import SpoolServer
+import SpoolTestKit
 import Synchronization
 import Testing
 
@@ -68,7 +69,7 @@ struct ArchiveDurabilityTests {
     }
 
     @Test func `a file of another program is refused`() async throws {
-        let directory = ArchiveFixture.freshDirectory()
+        let directory = try TestFolder.make("archive")
         try Connection(path: directory + "/archive.db").execute(
             "CREATE TABLE t (a); PRAGMA application_id = 7; PRAGMA user_version = 1")
         #expect(throws: DurableFileError.self) { try ArchiveFixture(in: directory) }
@@ -106,7 +107,7 @@ struct ArchiveDurabilityTests {
     }
 
     @Test func `requests that come while a commit runs share the next one`() async throws {
-        let directory = ArchiveFixture.freshDirectory()
+        let directory = try TestFolder.make("archive")
         let commits = Mutex(0)
         let committer = try GroupCommitter<ArchiveStore>(name: "archive-test", report: { _ in }) {
             try ArchiveStore(

@@ -4,6 +4,7 @@ import NIOHTTP1
 import SpoolCore
 import SpoolSQLite
 import SpoolServer
+import SpoolTestKit
 import Synchronization
 import Testing
 
@@ -17,12 +18,13 @@ final class ArchiveFixture: Sendable {
 
     /// An archive in a fresh directory, or the one in `directory` again.
     init(
-        in directory: String = ArchiveFixture.freshDirectory(),
+        in directory: String? = nil,
         _ change: (inout ArchiveSettings) -> Void = { _ in }
     ) throws {
         var settings = ArchiveSettings()
         settings.freeDiskBytesMin = 0
         change(&settings)
+        let directory = try directory ?? TestFolder.make("archive")
         self.directory = directory
         let failures = FailureList()
         archive = try Archive.open(
@@ -33,12 +35,6 @@ final class ArchiveFixture: Sendable {
     private let reported: FailureList
     /// What the archive reported to the operator.
     var reports: [String] { reported.all }
-
-    static func freshDirectory() -> String {
-        let path = FileManager.default.temporaryDirectory.path + "/archive-\(UUID().uuidString)"
-        try? FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
-        return path
-    }
 
     /// Closes the archive and leaves its files.
     func close() async { await archive.close() }

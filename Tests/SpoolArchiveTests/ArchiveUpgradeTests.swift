@@ -2,6 +2,7 @@ import Foundation
 import SpoolCore
 import SpoolSQLite
 import SpoolServer
+import SpoolTestKit
 import Testing
 
 @testable import SpoolArchive
@@ -11,7 +12,7 @@ struct ArchiveUpgradeTests {
     /// A file as version 1 wrote it: logs of two projects and two sessions, the fourth log damaged,
     /// the second judged.
     private static func versionOne(logs count: Int) throws -> String {
-        let directory = ArchiveFixture.freshDirectory()
+        let directory = try TestFolder.make("archive")
         let file = try DurableFile.open(
             path: directory + "/archive.db", applicationID: ArchiveSchema.applicationID,
             migrations: Array(ArchiveSchema.migrations.prefix(1)))

@@ -49,7 +49,7 @@ struct FaultyListenerTests {
     private static func serve(
         _ faults: String, _ body: (World) async throws -> Void
     ) async throws {
-        let directory = ArchiveFixture.freshDirectory()
+        let directory = try TestFolder.make("archive")
         let fixture = try ArchiveFixture(in: directory) { $0.recordPath = directory + "/record" }
         let application = FaultyApplication(
             fixture.archive.application, faults: try Fault.list(faults), seed: 1)

@@ -10,7 +10,7 @@ import Testing
 struct RequestRecordTests {
     /// Calls `body` with the path of a record that is removed afterwards.
     private static func withRecord(_ body: (String) async throws -> Void) async throws {
-        let directory = ArchiveFixture.freshDirectory()
+        let directory = try TestFolder.make("archive")
         defer { try? FileManager.default.removeItem(atPath: directory) }
         try await body(directory + "/record.ndjson")
     }
@@ -88,7 +88,7 @@ struct RequestRecordTests {
     }
 
     @Test func `a record that cannot be opened is refused with its path`() throws {
-        let directory = ArchiveFixture.freshDirectory()
+        let directory = try TestFolder.make("archive")
         #expect {
             _ = try ArchiveFixture(in: directory) { $0.recordPath = "/no/such/record" }
         } throws: {

@@ -2,6 +2,7 @@ import Foundation
 import SpoolCore
 import SpoolFaultKit
 import SpoolSQLite
+import SpoolTestKit
 import Testing
 
 @testable import SpoolQueue
@@ -83,7 +84,7 @@ struct DiskFaultTests {
     }
 
     private func checkPowerCut(_ spool: DiskSpool, _ place: String) throws {
-        let image = try DiskSpool.makeDirectory()
+        let image = try TestFolder.make("disk")
         defer { try? FileManager.default.removeItem(atPath: image) }
         spool.disk.crash(into: image, leaving: .nothing, seed: 1)
         let connection = try Connection(path: image + "/spool.db")

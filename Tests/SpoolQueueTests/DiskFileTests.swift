@@ -2,6 +2,7 @@ import Foundation
 import SpoolCore
 import SpoolFaultKit
 import SpoolSQLite
+import SpoolTestKit
 import Testing
 
 @testable import SpoolQueue
@@ -13,7 +14,7 @@ struct DiskFileTests {
     private func deadSpool(_ rounds: Int = 6) async throws -> (directory: String, acked: Int) {
         let spool = try DiskSpool()
         for _ in 0..<rounds { await spool.append(2) }
-        let image = try DiskSpool.makeDirectory()
+        let image = try TestFolder.make("disk")
         spool.disk.crash(into: image, leaving: .nothing, seed: 1)
         await spool.stop()
         return (image, rounds * 2)
@@ -161,7 +162,7 @@ struct DiskFileTests {
 
     @Test("a database of another program is refused and left alone")
     func foreign() throws {
-        let directory = try DiskSpool.makeDirectory()
+        let directory = try TestFolder.make("disk")
         try Connection(path: directory + "/spool.db").execute(
             "PRAGMA application_id = 7; CREATE TABLE a (x)")
         let error = try #require(throws: DurableFileError.self) { try open(directory) }

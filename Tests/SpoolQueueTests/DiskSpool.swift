@@ -1,6 +1,7 @@
 import Foundation
 import SpoolCore
 import SpoolFaultKit
+import SpoolTestKit
 import Synchronization
 
 @testable import SpoolQueue
@@ -25,20 +26,13 @@ final class DiskSpool {
     }
 
     init() throws {
-        directory = try Self.makeDirectory()
+        directory = try TestFolder.make("disk")
         disk = FaultDisk("disk-\(UUID().uuidString)")
         running = try Self.open(directory, disk, reports)
     }
 
     deinit {
         try? FileManager.default.removeItem(atPath: directory)
-    }
-
-    static func makeDirectory() throws -> String {
-        let path = FileManager.default.temporaryDirectory
-            .appending(path: "disk-\(UUID().uuidString)").path
-        try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
-        return path
     }
 
     private static func open(

@@ -1,6 +1,7 @@
 import Foundation
 import SpoolCore
 import SpoolSQLite
+import SpoolTestKit
 import Testing
 
 @testable import SpoolQueue
@@ -64,7 +65,7 @@ struct DoctorTests {
 
         // What it promises: the next opening mends it, and nothing is found any more.
         try spool.store.connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-        let copy = try DiskSpool.makeDirectory()
+        let copy = try TestFolder.make("disk")
         try FileManager.default.copyItem(
             atPath: spool.directory + "/spool.db", toPath: copy + "/spool.db")
         let opening = SalvageOpening(copy)
@@ -134,7 +135,7 @@ struct DoctorTests {
             SELECT 0, '', '', 8000000, zeroblob(8000000) FROM n
             """)
         _ = try spool.store.connection.text("PRAGMA wal_checkpoint(TRUNCATE)")
-        let directory = try DiskSpool.makeDirectory()
+        let directory = try TestFolder.make("disk")
         try FileManager.default.copyItem(
             atPath: spool.directory + "/spool.db", toPath: directory + "/spool.db")
         return directory
@@ -152,7 +153,7 @@ struct DoctorTests {
 
     @Test("cannot examine what is not there, is newer, or is another program's")
     func unusable() throws {
-        let directory = try DiskSpool.makeDirectory()
+        let directory = try TestFolder.make("disk")
         #expect(throws: QueueError.self) { try SpoolDoctor.examine(directory: directory) }
         try Connection(path: directory + "/spool.db").execute(
             "PRAGMA application_id = 7; CREATE TABLE a (x)")

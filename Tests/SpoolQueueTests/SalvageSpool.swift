@@ -92,7 +92,7 @@ struct SalvageSpool {
 
     /// A directory with a copy that `damage` was done to.
     func copy(_ damage: (inout Data) -> Void) throws -> String {
-        let directory = try DiskSpool.makeDirectory()
+        let directory = try TestFolder.make("disk")
         var bytes = database
         damage(&bytes)
         try bytes.write(to: URL(filePath: directory + "/spool.db"))

@@ -74,7 +74,7 @@ struct SalvageTests {
 
     /// Events whose rows a plain lookup of the damaged file still finds, with a body that is JSON.
     private static func readable(_ sample: SalvageSpool, _ directory: String) throws -> Set<Int64> {
-        let copy = try DiskSpool.makeDirectory()
+        let copy = try TestFolder.make("disk")
         defer { try? FileManager.default.removeItem(atPath: copy) }
         for name in ["/spool.db", "/spool.db-wal"] {
             try? FileManager.default.copyItem(atPath: directory + name, toPath: copy + name)
@@ -190,7 +190,7 @@ struct SalvageTests {
 
     @Test("a file that is no database at all is kept aside, and a fresh one serves")
     func garbage() throws {
-        let directory = try DiskSpool.makeDirectory()
+        let directory = try TestFolder.make("disk")
         try Data("this is no database, and long enough to be looked at".utf8)
             .write(to: URL(filePath: directory + "/spool.db"))
         let opening = SalvageOpening(directory)
@@ -204,7 +204,7 @@ struct SalvageTests {
     @Test("a newer file and another program's are refused, not quarantined")
     func refused() throws {
         for change in ["PRAGMA user_version = 99", "PRAGMA application_id = 7"] {
-            let directory = try DiskSpool.makeDirectory()
+            let directory = try TestFolder.make("disk")
             let connection = try Connection(path: directory + "/spool.db")
             try connection.execute(
                 change.contains("99") ? "CREATE TABLE spool (x)" : "CREATE TABLE a (x)")

@@ -13,11 +13,7 @@ final class TestSpool {
     private(set) var store: SpoolStore!
 
     init(settings: QueueSettings = QueueSettings(freeDiskBytesMin: 0)) throws {
-        directory =
-            FileManager.default.temporaryDirectory
-            .appending(path: "spool-\(UUID().uuidString)").path
-        try FileManager.default.createDirectory(
-            atPath: directory, withIntermediateDirectories: true)
+        directory = try TestFolder.make("spool")
         self.settings = settings
         try open()
     }
@@ -29,11 +25,7 @@ final class TestSpool {
 
     /// A spool whose file an earlier version of the program wrote.
     init(upTo version: Int, fill: (Connection) throws -> Void) throws {
-        directory =
-            FileManager.default.temporaryDirectory
-            .appending(path: "spool-\(UUID().uuidString)").path
-        try FileManager.default.createDirectory(
-            atPath: directory, withIntermediateDirectories: true)
+        directory = try TestFolder.make("spool")
         let connection = try DurableFile.open(
             path: directory + "/spool.db", applicationID: QueueSchema.applicationID,
             migrations: Array(QueueSchema.migrations.prefix(version)))

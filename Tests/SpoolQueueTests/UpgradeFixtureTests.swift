@@ -1,6 +1,7 @@
 import Foundation
 import SpoolCore
 import SpoolSQLite
+import SpoolTestKit
 import Testing
 
 @testable import SpoolQueue
@@ -13,7 +14,7 @@ struct UpgradeFixtureTests {
         .appending(path: "Fixtures")
 
     private func copy(of version: Int) throws -> String {
-        let directory = try DiskSpool.makeDirectory()
+        let directory = try TestFolder.make("disk")
         for ending in ["", "-wal"] {
             try FileManager.default.copyItem(
                 atPath: Self.fixtures.appending(path: "spool-v\(version).db\(ending)").path,

@@ -1,5 +1,6 @@
 import Foundation
 import SpoolSQLite
+import SpoolTestKit
 import Testing
 
 @Suite("A durable file")
@@ -9,10 +10,7 @@ struct DurableFileTests {
         Migration(version: 2, sql: "CREATE TABLE b (x INTEGER) STRICT"),
     ]
 
-    private func path() -> String {
-        FileManager.default.temporaryDirectory.appending(path: "durable-\(UUID().uuidString).db")
-            .path
-    }
+    private func path() throws -> String { try TestFolder.make("durable") + "/file.db" }
 
     private func open(_ path: String, _ count: Int, id: Int32 = 7) throws -> Connection {
         try DurableFile.open(
@@ -21,7 +19,7 @@ struct DurableFileTests {
 
     @Test("commits durably: WAL, synchronous=FULL, foreign keys, a file that can shrink")
     func settings() throws {
-        let connection = try open(path(), 1)
+        let connection = try open(try path(), 1)
         #expect(try connection.text("PRAGMA journal_mode") == "wal")
         #expect(try connection.integer("PRAGMA synchronous") == 2)
         #expect(try connection.integer("PRAGMA foreign_keys") == 1)
@@ -31,7 +29,7 @@ struct DurableFileTests {
 
     @Test("an older file is brought up to date, step by step")
     func migrates() throws {
-        let path = path()
+        let path = try path()
         _ = try open(path, 1)
         let connection = try open(path, 2)
         #expect(try connection.integer("PRAGMA user_version") == 2)
@@ -40,7 +38,7 @@ struct DurableFileTests {
 
     @Test("a newer file is refused, with both versions and what to do, and left as it is")
     func newer() throws {
-        let path = path()
+        let path = try path()
         _ = try open(path, 2)
         let error = try #require(throws: DurableFileError.self) { try open(path, 1) }
         #expect("\(error)".contains("version 2"))
@@ -50,14 +48,14 @@ struct DurableFileTests {
 
     @Test("a file of another program is refused")
     func foreign() throws {
-        let path = path()
+        let path = try path()
         _ = try open(path, 1, id: 8)
         #expect(throws: DurableFileError.self) { try open(path, 1, id: 7) }
     }
 
     @Test("a step that fails leaves the file at the version before it")
     func failedStep() throws {
-        let path = path()
+        let path = try path()
         let broken = [
             migrations[0], Migration(version: 2, sql: "CREATE TABLE c (x); CREATE NONSENSE"),
         ]
