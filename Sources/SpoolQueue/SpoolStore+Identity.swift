@@ -57,6 +57,21 @@ extension SpoolStore {
         return nil
     }
 
+    /// The id of a log, none of a session.
+    func logEntry(of sequence: EventSequence) throws -> IdentityEntry? {
+        try identityEntry(of: sequence).flatMap { isSession($0) ? nil : $0 }
+    }
+
+    /// The id of a session that an event of its own began. Where a log's session has no id of its own, the
+    /// log's stands under the same sequence.
+    func sessionEntry(of sequence: EventSequence) throws -> IdentityEntry? {
+        try identityEntry(of: sequence).flatMap { isSession($0) ? $0 : nil }
+    }
+
+    private func isSession(_ entry: IdentityEntry) -> Bool {
+        entry.key == identity.key(of: entry.sequence, named: .session)
+    }
+
     static func entries(
         _ bytes: UnsafeRawBufferPointer, digests: UnsafeRawBufferPointer?, block: Int64
     ) -> [IdentityEntry] {

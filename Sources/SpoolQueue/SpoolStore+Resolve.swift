@@ -8,10 +8,10 @@ extension SpoolStore {
         of thing: SpoolIdentity.Thing, _ sequence: EventSequence
     ) throws -> String? {
         switch thing {
-        case .log: return try identityEntry(of: sequence)?.id
+        case .log: return try logEntry(of: sequence)?.id
         case .project: return projectIDs[sequence.rawValue]
         case .session:
-            return try upstreamID(ofSession: sequence) ?? identityEntry(of: sequence)?.id
+            return try upstreamID(ofSession: sequence) ?? sessionEntry(of: sequence)?.id
         case .feedback: return nil
         }
     }
@@ -90,7 +90,7 @@ extension SpoolStore: CauseIndex {
 
     func log(_ sequence: EventSequence) throws -> LogStanding {
         if let key = try heldKey(of: sequence) { return .queued(key) }
-        if try identityEntry(of: sequence) != nil { return .delivered }
+        if try logEntry(of: sequence) != nil { return .delivered }
         if try isDead(sequence) { return .dead }
         return try isDeleted(sequence) ? .deleted : .unknown
     }
@@ -104,7 +104,7 @@ extension SpoolStore: CauseIndex {
 
     func session(_ sequence: EventSequence) throws -> LogStanding {
         if let standing = try standing(ofSession: sequence) { return standing }
-        if try identityEntry(of: sequence) != nil { return .delivered }
+        if try sessionEntry(of: sequence) != nil { return .delivered }
         if let key = try heldKey(of: sequence) { return .queued(key) }
         if try isDead(sequence) { return .dead }
         return try isDeleted(sequence) ? .deleted : .unknown
