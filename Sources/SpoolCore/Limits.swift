@@ -51,6 +51,8 @@ public enum Limits {
     public static let identitiesMax = 1_000_000
     /// How long ids are kept.
     public static let identityAge = Duration.seconds(30 * 86_400)
+    /// Sessions named by `session_reference_id` whose ids are kept.
+    public static let sessionsMax = 1_000_000
     /// Delivered references that are known by heart: a child of one of these never waits.
     public static let recentReferencesMax = 100_000
     /// How long an event waits for a log nobody here has heard of.

@@ -12,6 +12,8 @@ public struct QueueSettings: Sendable {
     public var deadOnFull = DeadOnFull.park
     /// Deliveries whose ids are kept.
     public var identitiesMax = Limits.identitiesMax
+    /// Sessions named by reference whose ids are kept.
+    public var sessionsMax = Limits.sessionsMax
     /// What is done when the spool is full.
     public var onFull = OnFull.refuse
     /// How old an event may grow unsent; nil: as old as it takes.

@@ -12,6 +12,7 @@ extension SpoolStore {
         try loadEvents()
         try loadRecent()
         deletedCount = Int(try connection.integer("SELECT count(*) FROM deleted") ?? 0)
+        sessionCount = Int(try connection.integer("SELECT count(*) FROM session") ?? 0)
         try wakeAll()
     }
 

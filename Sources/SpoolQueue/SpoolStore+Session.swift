@@ -84,6 +84,7 @@ extension SpoolStore {
         insert.bind(2, destination)
         insert.bind(3, name.rawValue)
         try insert.run()
+        sessionCount += 1
     }
 
     private func session(

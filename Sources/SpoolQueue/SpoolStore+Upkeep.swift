@@ -7,12 +7,13 @@ internal import SpoolSQLite
 extension SpoolStore {
     func upkeep() throws -> Bool {
         try begin()
-        let forgot = try forgetOldIDs()
+        let forgotIDs = try forgetOldIDs()
+        let forgotSessions = try forgetOldSessions()
         let expired = try expire()
         try forgetDeleted()
         try commit()
         let shrank = try shrink()
-        return !wakes.isEmpty || forgot || expired || shrank
+        return !wakes.isEmpty || forgotIDs || forgotSessions || expired || shrank
     }
 
     /// Forgets the ids of old deliveries: beyond a number, and beyond an age. Never one that an event in
@@ -25,14 +26,55 @@ extension SpoolStore {
         guard isTooMany || age > Limits.identityAge else { return false }
         try connection.execute("DELETE FROM identity WHERE id = \(oldest.id)")
         identityCount -= oldest.count
-        forgottenCount += 1
-        if forgottenCount % Self.rowsForgottenPerReading == 0 { namedBlocks = nil }
+        noteForgotten(1)
         return true
+    }
+
+    /// Forgets the oldest sessions beyond a number, with the same exceptions. A log that names one by its
+    /// reference later brings the id back. Looks at some of them and goes on there the next time: there
+    /// may be as many exceptions as events in the queue.
+    private func forgetOldSessions() throws -> Bool {
+        let excess = min(sessionCount - settings.sessionsMax, Limits.rowsPerStepMax)
+        guard excess > 0 else { return false }
+        let named = try namedBlocks ?? blocksNamed()
+        namedBlocks = named
+        let rows = try connection.prepare(
+            """
+            SELECT sequence, EXISTS (SELECT 1 FROM event WHERE event.session = session.sequence)
+            OR EXISTS (SELECT 1 FROM dead WHERE dead.session = session.sequence)
+            OR EXISTS (SELECT 1 FROM deleted WHERE deleted.sequence = session.sequence)
+            FROM session WHERE sequence > ? ORDER BY sequence LIMIT \(Limits.rowsPerStepMax)
+            """)
+        rows.bind(1, lastSessionSeen)
+        lastSessionSeen = 0
+        var forgettable: [Int64] = []
+        while forgettable.count < excess, try rows.step() {
+            let sequence = rows.integer(0)
+            lastSessionSeen = sequence
+            let isNamed = named.contains(Self.block(of: EventSequence(rawValue: sequence)))
+            if rows.integer(1) == 0, !isNamed { forgettable.append(sequence) }
+        }
+        rows.reset()
+        let forget = try connection.prepare("DELETE FROM session WHERE sequence = ?")
+        for sequence in forgettable {
+            forget.bind(1, sequence)
+            try forget.run()
+        }
+        sessionCount -= forgettable.count
+        noteForgotten(forgettable.count)
+        return !forgettable.isEmpty
     }
 
     /// How many rows are forgotten before it is read again what is named: what was named meanwhile is known,
     /// what is named no more is forgotten later.
     private static let rowsForgottenPerReading = 1000
+
+    private func noteForgotten(_ rows: Int) {
+        forgottenCount += rows
+        guard forgottenCount >= Self.rowsForgottenPerReading else { return }
+        forgottenCount = 0
+        namedBlocks = nil
+    }
 
     private func oldestUnnamedIDs() throws -> (id: Int64, count: Int, deliveredAt: Timestamp)? {
         let rows = try connection.prepare(

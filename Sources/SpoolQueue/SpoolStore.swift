@@ -48,7 +48,7 @@ final class SpoolStore: GroupState {
     var identityCount = 0
     /// Blocks of ids that queued or dead events name; nil: to be read before the next id is forgotten.
     var namedBlocks: Set<Int64>?
-    /// Rows of ids forgotten since those blocks were read.
+    /// Rows of ids and sessions forgotten since those blocks were read.
     var forgottenCount = 0
     /// Names whose waiters are still to be woken.
     var wakes: [ReferenceKey] = []
@@ -62,6 +62,9 @@ final class SpoolStore: GroupState {
     var malformedBytes: Int64 = 0
     /// Logs remembered as discarded.
     var deletedCount = 0
+    /// Sessions named by reference, and the last one looked at whether it may be forgotten.
+    var sessionCount = 0
+    var lastSessionSeen: Int64 = 0
     /// Whether pages were given back since the last checkpoint for them.
     var hasShrunk = false
     /// Whether the wall clock can be trusted with ages.

@@ -1,4 +1,5 @@
 import SpoolCore
+import SpoolSQLite
 import Testing
 
 @testable import SpoolQueue
@@ -120,5 +121,103 @@ struct SessionByReferenceTests {
         #expect(try spool.commit { try $0.upstreamID(of: .session, session) } == "sesh_two")
         try spool.reopen(destination: "http://upstream")
         #expect(try spool.commit { try $0.upstreamID(of: .session, session) } == "sesh_one")
+    }
+
+    @Test("is never taken for its log where upstream gave only the log an id")
+    func logHasIDOnly() throws {
+        let spool = try TestSpool()
+        let receipt = try spool.receipt([log("a")])
+        let session = try session(receipt, spool)
+        try spool.deliver(try #require(try spool.lease()))
+        #expect(try spool.store.upstreamID(of: .log, receipt.sequences[0]) == "data_up1")
+        #expect(try spool.store.upstreamID(of: .session, session) == nil)
+        try spool.append(within(session))
+        let id = spool.store.identity.id(.session, session)
+        let lease = try #require(try spool.lease())
+        #expect(lease.text(0).contains("\"session_id\":\"\(id)\""))
+    }
+
+    /// A spool that keeps few sessions, and one log of a session of its own.
+    private func smallSpool(sessions: Int) throws -> (TestSpool, Receipt) {
+        var settings = QueueSettings(freeDiskBytesMin: 0)
+        settings.sessionsMax = sessions
+        let spool = try TestSpool(settings: settings)
+        return (spool, try spool.receipt([log("a")]))
+    }
+
+    /// Delivers logs of so many further sessions, and lets the queue forget old ones.
+    private func deliverSessions(_ count: Int, _ spool: TestSpool) throws {
+        try spool.append(
+            (0..<count).map {
+                var event = TestEvent.log()
+                event.session = .reference("\(spool.store.nextSequence)-\($0)")
+                return event
+            })
+        while let lease = try spool.lease() { try spool.deliver(lease, session: "sesh_other") }
+        while try spool.store.upkeep() {}
+    }
+
+    private func sessions(_ spool: TestSpool) throws -> Int64? {
+        try spool.store.connection.integer("SELECT count(*) FROM session")
+    }
+
+    @Test("is forgotten beyond a number, the oldest first, until a log names it again")
+    func forgotten() throws {
+        let (spool, receipt) = try smallSpool(sessions: 300)
+        let session = try session(receipt, spool)
+        try spool.deliver(try #require(try spool.lease()), session: "sesh_up")
+        try deliverSessions(299, spool)
+        #expect(try spool.store.upstreamID(of: .session, session) == "sesh_up")
+        try deliverSessions(1200, spool)
+        #expect(try sessions(spool) == 300)
+        #expect(try spool.store.upstreamID(of: .session, session) == nil)
+
+        try spool.crash()
+        #expect(spool.store.sessionCount == 300)
+        let again = try self.session(try spool.receipt([log("again")]), spool)
+        try spool.deliver(try #require(try spool.lease()), session: "sesh_up")
+        #expect(try spool.store.upstreamID(of: .session, again) == "sesh_up")
+        try deliverSessions(1, spool)
+        #expect(try sessions(spool) == 300)
+        #expect(try spool.store.upstreamID(of: .session, again) == "sesh_up")
+    }
+
+    @Test("is not forgotten while a log that brings its id is queued or dead")
+    func membersKeep() throws {
+        let (spool, receipt) = try smallSpool(sessions: 100)
+        let session = try session(receipt, spool)
+        try spool.kill(receipt.sequences[0])
+        try deliverSessions(800, spool)
+        try spool.append(within(session))
+        _ = try spool.commit { try $0.replay(DeadFilter(), after: nil) }
+        while try spool.store.upkeep() {}
+        let lease = try #require(try spool.lease())
+        #expect(lease.events.map(\.sequence) == receipt.sequences)
+        try spool.deliver(lease, session: "sesh_up")
+        let next = try #require(try spool.lease())
+        #expect(next.text(0).contains("\"session_id\":\"sesh_up\""))
+    }
+
+    @Test("is not forgotten while an event in the queue names it by its provisional id")
+    func namesKeep() throws {
+        let (spool, receipt) = try smallSpool(sessions: 100)
+        let session = try session(receipt, spool)
+        let first = try #require(try spool.lease())
+        let parent = try spool.append(.log("parent"))[0]
+        var child = within(session)
+        child.cause = .event(parent)
+        try spool.append(child)
+        try spool.deliver(first, session: "sesh_up")
+        var settlement = Settlement(lease: try #require(try spool.lease()).id)
+        settlement.returned = [
+            .init(sequence: parent, notBefore: spool.time.now + .seconds(3600))
+        ]
+        try spool.settle(settlement)
+        try deliverSessions(800, spool)
+        #expect(try #require(try sessions(spool)) < 400)
+        spool.time.advance(.seconds(3600))
+        try spool.deliver(try #require(try spool.lease()))
+        let last = try #require(try spool.lease())
+        #expect(last.text(0).contains("\"session_id\":\"sesh_up\""))
     }
 }
