@@ -92,6 +92,7 @@ struct Examination {
         report.events = try connection.integer("SELECT count(*) FROM event") ?? 0
         report.deadLetters = try connection.integer("SELECT count(*) FROM dead") ?? 0
         report.leases = try connection.integer("SELECT count(*) FROM lease") ?? 0
+        report.isMeasured = true
     }
 
     /// Every row of the answer whose text is not nil is a finding; at most twenty a question.

@@ -27,6 +27,8 @@ public struct DoctorReport: Sendable {
     public let path: String
     /// What was found, the worst first; empty when all is well.
     public internal(set) var findings: [DoctorFinding] = []
+    /// Whether the file could be read so far that the numbers below are its own; else they are zero.
+    public internal(set) var isMeasured = false
     /// The schema version of the file.
     public internal(set) var version = 0
     /// Events in the queue.

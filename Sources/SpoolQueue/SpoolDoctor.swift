@@ -33,17 +33,17 @@ public enum SpoolDoctor {
             report.logBytes = size(of: path + "-wal")
             return report
         }
+        var report = DoctorReport(path: path)
+        report.logBytes = size(of: path + "-wal")
         do {
             let connection = try Connection(path: path, access: .query, vfs: vfs)
-            var examination = Examination(connection, DoctorReport(path: path))
+            var examination = Examination(connection, report)
+            defer { report = examination.report }
             if try examination.isUsable() { try examination.run() }
-            examination.report.logBytes = size(of: path + "-wal")
-            return examination.report
         } catch let error as SQLiteError where !error.isOfTheDisk {
-            var report = DoctorReport(path: path)
-            report.findings = [.damage("file", "\(error)")]
-            return report
+            report.findings.insert(.damage("file", "\(error)"), at: 0)
         }
+        return report
     }
 
     /// The first thing that is wrong with a file, without reading all of it; nil when there is none.

@@ -50,13 +50,16 @@ struct DoctorText: CustomStringConvertible {
     }
 
     var description: String {
-        var lines = [
-            "\(report.path), schema version \(report.version)",
-            "  \(report.events) events in \(report.leases) batches and waiting, "
-                + "\(report.deadLetters) dead letters",
-            "  \(report.databaseBytes) bytes, \(report.freeBytes) of them free, "
-                + "and \(report.logBytes) in the log",
-        ]
+        var lines = [report.path]
+        if report.isMeasured {
+            lines[0] += ", schema version \(report.version)"
+            lines += [
+                "  \(report.events) events in \(report.leases) batches and waiting, "
+                    + "\(report.deadLetters) dead letters",
+                "  \(report.databaseBytes) bytes, \(report.freeBytes) of them free, "
+                    + "and \(report.logBytes) in the log",
+            ]
+        }
         lines += report.findings.map(\.description)
         if report.findings.isEmpty { lines.append("nothing is wrong") }
         return lines.joined(separator: "\n")
@@ -73,7 +76,7 @@ struct DoctorText: CustomStringConvertible {
             ("database_bytes", report.databaseBytes), ("free_bytes", report.freeBytes),
             ("log_bytes", report.logBytes),
         ]
-        for (name, value) in numbers {
+        for (name, value) in numbers where report.isMeasured {
             writer.key(name)
             writer.int(value)
         }

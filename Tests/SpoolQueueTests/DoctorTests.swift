@@ -149,6 +149,18 @@ struct DoctorTests {
         }
         let report = try SpoolDoctor.examine(directory: directory)
         #expect(report.isDamaged, "\(report.findings)")
+        #expect(report.isMeasured && report.version == 3 && report.events > 0)
+    }
+
+    @Test("gives no numbers of a file that it cannot read")
+    func unreadable() throws {
+        let directory = try SalvageSpool.sample.get().copy {
+            $0.replaceSubrange(16..<8192, with: Data(repeating: 0xa5, count: 8192 - 16))
+        }
+        try? FileManager.default.removeItem(atPath: directory + "/spool.db-wal")
+        let report = try SpoolDoctor.examine(directory: directory)
+        #expect(report.findings.map(\.check) == ["file"])
+        #expect(!report.isMeasured)
     }
 
     @Test("cannot examine what is not there, is newer, or is another program's")
