@@ -224,7 +224,7 @@ extension SpoolStore {
 
     /// The number of a project a caller named, given at first sight.
     func project(_ name: String) throws -> Int64 {
-        if let known = projects[name] { return known }
+        if let known = projects[ExactName(name)] { return known }
         let add = try connection.prepare("INSERT OR IGNORE INTO project (name) VALUES (?)")
         add.bind(1, name)
         try add.run()
@@ -236,7 +236,7 @@ extension SpoolStore {
         let number = find.integer(0)
         find.reset()
         if projects.count >= QueueLimits.projectsByHeartMax { projects.removeAll() }
-        projects[name] = number
+        projects[ExactName(name)] = number
         return number
     }
 

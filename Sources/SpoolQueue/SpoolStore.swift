@@ -32,7 +32,7 @@ final class SpoolStore: GroupState {
     var lanes = Lanes()
     var laneIDs: [LaneName: Int64] = [:]
     /// Numbers of projects by the names callers use, and upstream's ids for them.
-    var projects: [String: Int64] = [:]
+    var projects: [ExactName: Int64] = [:]
     var projectIDs: [Int64: String] = [:]
     /// Every lease, and the sequences in them.
     var leases: [Int64: OpenLease] = [:]

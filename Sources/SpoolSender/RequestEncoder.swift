@@ -11,7 +11,7 @@ package enum RequestEncoder {
     /// - Parameter ids: upstream's ids of the logs that events name by reference, by reference. Each
     ///   ``LeasedEvent/unresolvedReference`` must be among them.
     package static func request(
-        for lease: Lease, places: [Int], ids: [String: String] = [:], timeout: Duration
+        for lease: Lease, places: [Int], ids: [ExactName: String] = [:], timeout: Duration
     ) -> UpstreamRequest {
         precondition(!places.isEmpty, "a request carries at least one event")
         let events = places.map { lease.events[$0] }
@@ -66,7 +66,7 @@ package enum RequestEncoder {
     // MARK: Body
 
     private static func body(
-        of events: [LeasedEvent], in lease: Lease, ids: [String: String]
+        of events: [LeasedEvent], in lease: Lease, ids: [ExactName: String]
     ) -> [UInt8] {
         var body: [UInt8] = []
         guard lease.route != .postSession else { return body }
@@ -82,13 +82,13 @@ package enum RequestEncoder {
     }
 
     private static func append(
-        _ event: LeasedEvent, of lease: Lease, ids: [String: String], to body: inout [UInt8]
+        _ event: LeasedEvent, of lease: Lease, ids: [ExactName: String], to body: inout [UInt8]
     ) {
         guard let reference = event.unresolvedReference else {
             body.append(contentsOf: lease.bytes[event.body])
             return
         }
-        guard let id = ids[reference] else {
+        guard let id = ids[ExactName(reference)] else {
             preconditionFailure("\(event.kind) \(event.sequence) names a log nobody asked about")
         }
         lease.bytes.withUnsafeBytes { bytes in

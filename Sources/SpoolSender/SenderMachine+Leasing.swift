@@ -187,7 +187,7 @@ extension SenderMachine {
     /// Sends open events of a lease, with the ids of logs that they name by reference; `rest` is the
     /// doubt about its others.
     mutating func send(
-        _ id: Int64, places: [Int], ids: [String: String] = [:], rest: OpenLease.Doubt? = nil
+        _ id: Int64, places: [Int], ids: [ExactName: String] = [:], rest: OpenLease.Doubt? = nil
     ) {
         guard let lease = leases[id]?.lease else { preconditionFailure("no lease \(id) to send") }
         leases[id]?.phase = .sending(rest: rest)

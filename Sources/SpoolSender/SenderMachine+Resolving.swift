@@ -80,7 +80,7 @@ extension SenderMachine {
         resolving.isAsking = false
         // The others that name the same log share its fate, each by its own time.
         let places = open.open.filter {
-            open.lease.events[$0].unresolvedReference == reference
+            open.lease.events[$0].unresolvedReference.map(ExactName.init) == ExactName(reference)
         }
         let findings = places.map {
             finding(outcome, about: reference, for: open.lease.events[$0])
@@ -90,7 +90,7 @@ extension SenderMachine {
         if !findings[0].isFound { note(outcome, of: .patchLogByReference) }
         if case .found(let identity) = findings[0] {
             answeredRoutes.insert(.patchLogByReference)
-            resolving.ids[reference] = identity.id
+            resolving.ids[ExactName(reference)] = identity.id
             leases[id]?.phase = .resolving(resolving)
             return
         }
@@ -147,13 +147,13 @@ extension OpenLease {
     /// What is known of the logs that a lease's events name by reference, before it is sent.
     struct Resolving: Sendable {
         /// Upstream's ids so far, by reference.
-        var ids: [String: String]
+        var ids: [ExactName: String]
         /// What becomes of events whose log upstream does not know; settled before the others go.
         var aside: Settlement
         /// Whether a question is under way.
         var isAsking = false
 
-        init(of lease: Int64, ids: [String: String] = [:]) {
+        init(of lease: Int64, ids: [ExactName: String] = [:]) {
             self.ids = ids
             self.aside = Settlement(lease: lease)
         }
@@ -169,7 +169,8 @@ extension OpenLease {
         let aside = Set(resolving.aside.sequences)
         return open.filter { place in
             guard let reference = lease.events[place].unresolvedReference else { return false }
-            return resolving.ids[reference] == nil && !aside.contains(lease.events[place].sequence)
+            return resolving.ids[ExactName(reference)] == nil
+                && !aside.contains(lease.events[place].sequence)
         }
     }
 }

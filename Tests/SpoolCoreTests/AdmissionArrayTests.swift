@@ -37,6 +37,14 @@ import Testing
         }
     }
 
+    @Test(arguments: [0, 40])
+    func `names that differ only by normal form are two projects`(others: Int) throws {
+        let names = (0..<others).map { "p\($0)" } + ["caf\u{e9}", "cafe\u{301}"]
+        let bodies = names.map { "{\"project\":\"\($0)\"}" }
+        let accepted = try AdmissionDoor().accept(.log, "[\(bodies.joined(separator: ","))]")
+        #expect(accepted.submission.projects.count == names.count)
+    }
+
     @Test func `a name and an id of the same text are two projects`() throws {
         let accepted = try door.accept(
             .log, #"[{"project":"x"},{"project_id":"x"},{"project":"\u0078"},{"project":""},{}]"#)

@@ -231,7 +231,7 @@ struct LaneTests {
             .update("a"), .feedback(on: logs[0]), .feedback(onReference: "b"), .result(on: logs[1]))
         let lanes = spool.store.lanes.all.values.filter { $0.route != .postLogs }
         #expect(Set(lanes.map(\.project)) == Set(spool.store.projects.values))
-        #expect(spool.store.projects.keys.sorted() == ["name:one", "name:two"])
+        #expect(spool.store.projects.keys.map(\.text).sorted() == ["name:one", "name:two"])
     }
 
     @Test("a parked lane gives nothing until it is freed, and others go on")

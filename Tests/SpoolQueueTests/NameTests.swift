@@ -22,6 +22,16 @@ struct NameTests {
         #expect(try spool.drain() == effects.map { [$0] })
     }
 
+    @Test("projects whose names differ only by normal form are two")
+    func normalForms() throws {
+        let spool = try TestSpool()
+        let numbers = try ["caf\u{e9}", "cafe\u{301}", "caf\u{e9}"].map { name in
+            try spool.commit { try $0.project("name:" + name) }
+        }
+        #expect(numbers[0] != numbers[1])
+        #expect(numbers[0] == numbers[2])
+    }
+
     @Test("effects by upstream's id go in order also after a restart")
     func oneChainAfterRestart() throws {
         let spool = try TestSpool()
@@ -213,7 +223,7 @@ struct NameTests {
         x.session = .provisional(children[0])
         try spool.append(x)
         try spool.append(.log("three", parent: "y", project: "p"), .log("four", parent: "y"))
-        let number = try #require(spool.store.projects["name:p"])
+        let number = try #require(spool.store.projects[ExactName("name:p")])
         var y = TestEvent.log("y", project: "q")
         y.cause = .project(EventSequence(rawValue: number))
         try spool.append(y)
@@ -266,7 +276,7 @@ struct NameTests {
             let first = try #require(try spool.lease())
             #expect(try spool.lease() == nil)
             try spool.append(.log("x", project: "stuck"))
-            let name = try #require(spool.store.projects["name:stuck"])
+            let name = try #require(spool.store.projects[ExactName("name:stuck")])
             let stuck = try #require(spool.store.laneIDs[LaneName(route: .postLogs, project: name)])
             var wish = LeaseWish(linger: .zero)
             wish.parkedLanes = [stuck]

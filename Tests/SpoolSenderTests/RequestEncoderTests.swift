@@ -5,7 +5,7 @@ import Testing
 @Suite struct `A request` {
     private func request(
         _ route: Route, _ bodies: [String], address: String? = nil, references: [String?] = [],
-        ids: [String: String] = [:]
+        ids: [ExactName: String] = [:]
     ) -> UpstreamRequest {
         var bytes: [UInt8] = []
         let kind = EventKind.allCases.first { $0.route == route } ?? .update
@@ -86,12 +86,12 @@ import Testing
     @Test func `carries the id of a log that was named by reference`() {
         let feedback = request(
             .postFeedback, [#"{"type":"a","reference_id":"x"}"#, #"{"type":"b","data_id":"d"}"#],
-            references: ["x", nil], ids: ["x": "data_9"])
+            references: ["x", nil], ids: [ExactName("x"): "data_9"])
         #expect(
             text(feedback) == #"[{"data_id":"data_9","type":"a"},{"type":"b","data_id":"d"}]"#)
         let result = request(
             .postEvaluationResult, [#"{"reference_id":"x","evaluator_id":"e"}"#], address: "ev_1",
-            references: ["x"], ids: ["x": "data_9"])
+            references: ["x"], ids: [ExactName("x"): "data_9"])
         #expect(text(result) == #"{"log_id":"data_9","evaluator_id":"e"}"#)
     }
 

@@ -43,6 +43,18 @@ import Testing
         #expect(bench.last.settlements.first?.delivered.first?.id == "evr_1")
     }
 
+    @Test func `references that differ only by normal form are two`() throws {
+        var bench = SenderBench.running()
+        bench.lease(.naming(["caf\u{e9}", "cafe\u{301}"]))
+        bench.answer(try question(bench).id, 200, #"{"id":"data_1"}"#)
+        let second = try question(bench)
+        #expect(second.target == "/logs?reference_id=cafe%CC%81")
+        bench.answer(second.id, 200, #"{"id":"data_2"}"#)
+        #expect(
+            try delivery(bench).body
+                == #"[{"data_id":"data_1","n":0},{"data_id":"data_2","n":1}]"#)
+    }
+
     @Test func `each reference is asked for once, then all travel together`() throws {
         var bench = SenderBench.running()
         bench.lease(.naming(["a", nil, "b", "a"]))

@@ -6,7 +6,7 @@ struct ProjectPlaces {
     private static let comparedMax = 16
     private let isIndexed: Bool
     private var last = 0
-    private var index: [String: Int] = [:]
+    private var index: [ExactName: Int] = [:]
 
     init(isIndexed: Bool) {
         self.isIndexed = isIndexed
@@ -30,8 +30,8 @@ struct ProjectPlaces {
         guard isIndexed, projects.count > Self.comparedMax else {
             return projects.firstIndex { Self.equals($0, prefix, content) }
         }
-        for place in index.count..<projects.count { index[projects[place]] = place }
-        return index[prefix.description + String(decoding: content, as: UTF8.self)]
+        for place in index.count..<projects.count { index[ExactName(projects[place])] = place }
+        return index[ExactName(prefix.description + String(decoding: content, as: UTF8.self))]
     }
 
     private static func equals(
