@@ -8,6 +8,10 @@ struct Calibrator: Sendable {
     static let interval = Duration.seconds(3600)
     /// How often a delivery is remembered for the next examination while asking works.
     private static let learningInterval = Duration.seconds(60)
+    /// How long rounds may decide nothing, while deliveries succeed, before asking is given up.
+    static let patience = Duration.seconds(3600)
+    /// Such rounds that have to follow a delivery each.
+    static let servedRoundsMin = 3
 
     private var examination = Examination(result: .undecided, references: [])
     /// When the next round may begin; nil: not because of time alone.
@@ -17,6 +21,11 @@ struct Calibrator: Sendable {
     /// Whether no round can decide before another delivery is known.
     private(set) var needsDelivery = false
     private var failures = 0
+    /// When the first of these failed rounds ended.
+    private var unclearSince: Instant?
+    /// Those of them that a delivery had gone before, and whether the next one will be such.
+    private var servedRounds = 0
+    private var isServed = false
     private var learnedAt: Instant?
     /// A result that no settlement has carried yet.
     private var news: Calibration?
@@ -44,6 +53,7 @@ struct Calibrator: Sendable {
     mutating func delivered(
         _ open: OpenLease, places: [Int], settings: SenderSettings, at now: Instant
     ) {
+        isServed = true
         guard settings.inDoubt == .ask, wants(at: now), open.kind.isLog else { return }
         for place in places.suffix(Examination.deliveriesMax) {
             guard let reference = open.facts(of: place)?.referenceID else { continue }
@@ -85,22 +95,41 @@ struct Calibrator: Sendable {
         let progress = examination.take(outcome)
         if case .next(let question) = progress { return question }
         isAsking = false
+        if progress == .unclear, failed(at: now) {
+            failures += 1
+            examineAt = now + RetryPolicy.delay(failures: failures, using: &generator)
+            return nil
+        }
+        failures = 0
+        unclearSince = nil
+        servedRounds = 0
         switch progress {
-        case .next, .decided:
-            failures = 0
+        case .next, .decided, .unclear:
             needsDelivery = false
             if result != before { news = result }
             examineAt = now + Self.interval
         case .needsDelivery:
-            failures = 0
             let knowsMore = examination.references.count == Examination.deliveriesMax
             needsDelivery = !knowsMore && result == .undecided
             examineAt = knowsMore ? now : result == .undecided ? nil : now + Self.interval
-        case .unclear:
-            failures += 1
-            examineAt = now + RetryPolicy.delay(failures: failures, using: &generator)
         }
         return nil
+    }
+
+    /// A round decided nothing. Returns whether to go on asking: where deliveries are answered and
+    /// questions never, in-doubt logs would else wait for ever.
+    private mutating func failed(at now: Instant) -> Bool {
+        if unclearSince == nil { unclearSince = now }
+        if isServed { servedRounds += 1 }
+        isServed = false
+        guard isOutOfPatience(at: now), servedRounds >= Self.servedRoundsMin else { return true }
+        examination.giveUp()
+        return false
+    }
+
+    /// Whether only a delivery is missing to give asking up.
+    func isOutOfPatience(at now: Instant) -> Bool {
+        unclearSince.map { now - $0 >= Self.patience } ?? false
     }
 
     /// The result, once for every change, to be recorded with the next settlement.

@@ -44,6 +44,8 @@ struct OpenLease: Sendable {
         var splits = false
         /// Questions in a row that got no clear answer.
         var failures = 0
+        /// Those of the last of them that were refusals.
+        var refusals = 0
         /// Whether a question is under way.
         var isAsking = false
         /// The clear answers so far, by place.

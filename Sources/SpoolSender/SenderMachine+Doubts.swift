@@ -48,7 +48,9 @@ extension SenderMachine {
         case .closed: return
         }
         guard !isTrying else { return }
-        if let absent = open.open.first(where: { doubt.findings[$0] == .absent }) {
+        if let refused = open.open.first(where: { doubt.findings[$0] == .refused }) {
+            conclude(id, open, doubt, [refused])
+        } else if let absent = open.open.first(where: { doubt.findings[$0] == .absent }) {
             var rest = doubt
             rest.findings[absent] = nil
             // Upstream may be wrong. Written down before it is sent, to be counted if it is.
@@ -128,6 +130,11 @@ extension SenderMachine {
             for: .question(lease: id, place: question.place, question.facts))
     }
 
+    /// Refusals in a row of one question before they are believed: some gateway may be in trouble.
+    private static let questionRefusalsMin = 6
+    /// Questions about one log that may fail in a row: at full backoff, about half an hour of them.
+    private static let questionFailuresMax = 60
+
     /// A question was answered, or not.
     mutating func answered(
         _ id: Int64, place: Int, _ facts: LogFacts, _ outcome: UpstreamOutcome,
@@ -135,14 +142,25 @@ extension SenderMachine {
     ) {
         guard case .inDoubt(var doubt)? = leases[id]?.phase, let reference = facts.referenceID
         else { preconditionFailure("lease \(id) asks nothing") }
-        let finding = Finding(outcome, reference: reference, createdAt: facts.createdTime)
+        var finding = Finding(outcome, reference: reference, createdAt: facts.createdTime)
         doubt.isAsking = false
+        doubt.refusals = finding == .refused ? doubt.refusals + 1 : 0
+        if finding == .refused, doubt.refusals < Self.questionRefusalsMin {
+            finding = .unclear
+        } else if finding == .unclear, doubt.failures >= Self.questionFailuresMax,
+            asking.failures == 0 || calibrator.needsDelivery
+        {
+            // Others have been answered since, so that upstream stumbles over this one; or nothing else
+            // is known to ask about.
+            finding = .refused
+        }
         if finding == .unclear {
             doubt.failures += 1
             let delay = RetryPolicy.delay(failures: doubt.failures, using: &generator)
             doubt.resolveAt = max(now.instant + delay, doubt.believedAt)
         } else {
             doubt.failures = 0
+            doubt.refusals = 0
             doubt.findings[place] = finding
         }
         leases[id]?.phase = .inDoubt(doubt)
@@ -176,6 +194,8 @@ extension SenderMachine {
             if isFirst {
                 health.park(.unauthorized, sentIn: stretch, at: now.instant, using: &generator)
             }
+        case .some(let status) where Finding.isRefusal(status):
+            health.answeredQuestion(sentIn: stretch)
         case nil, 408, 425, 429, .some(500...599):
             if isFirst || retryAfter != nil {
                 failed(
@@ -214,7 +234,7 @@ extension SenderMachine {
                         projectID: identity.projectID, sessionID: identity.sessionID))
             case .absent:
                 back.append(event)
-            case .anotherLog, .unclear, nil:
+            case .anotherLog, .refused, .unclear, nil:
                 if event.kind != .update { settlement.possibleDuplicates += 1 }
                 back.append(event)
             }

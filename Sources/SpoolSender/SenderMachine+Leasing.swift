@@ -76,7 +76,10 @@ extension SenderMachine {
     var hasRoom: Bool {
         let inDoubt = leases.values.count { $0.isInDoubt }
         let others = leases.count - inDoubt + supply.batchesAsked + supply.probesAsked
-        return others < settings.inFlight.upperBound && inDoubt < SenderSettings.doubtsMax
+        // Where no question is answered, a delivery has to show whether it is the questions' fault.
+        let isStuck = calibrator.isOutOfPatience(at: now.instant) && others == 0
+        let doubtsMax = SenderSettings.doubtsMax * (isStuck ? 2 : 1)
+        return others < settings.inFlight.upperBound && inDoubt < doubtsMax
     }
 
     private var mayAskForBatch: Bool {

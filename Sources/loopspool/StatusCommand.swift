@@ -125,12 +125,30 @@ struct StatusText: CustomStringConvertible {
         for parked in upstream["parked"]?.elements ?? [] {
             lines.append("  " + StatusText.parked(parked))
         }
+        lines += StatusText.doubt(upstream)
         if let trouble = upstream["last_trouble"], let words = trouble["words"]?.stringValue {
             let status = trouble["status"]?.intValue.map { "\($0) " } ?? ""
             let age = Int(trouble["seconds_ago"]?.doubleValue ?? 0)
             lines.append("  \(age) s ago it answered: \(status)\(words)")
         }
         return lines
+    }
+
+    /// What nobody knows to have arrived, and what is done about it.
+    private static func doubt(_ upstream: JSONValue) -> [String] {
+        let asking = upstream["asking_by_reference"]?.stringValue
+        var lines: [String] = []
+        if let count = upstream["batches_in_doubt"]?.intValue, count > 0 {
+            let isOpen = asking == "undecided" ? ", which has answered no such question yet" : ""
+            lines.append(
+                "batches in doubt: \(count); what arrived of them is asked of upstream\(isOpen)")
+        }
+        if asking == "resend" {
+            lines.append(
+                "upstream is not asked what arrived: after a lost answer logs are sent again, counted"
+            )
+        }
+        return lines.map { "  " + $0 }
     }
 
     /// What is parked, why, and until when.

@@ -26,6 +26,23 @@ import Testing
         #expect(line.contains(#"\u001b[2J\u009b1m\r\nall is well"#))
     }
 
+    @Test func `a status report tells of batches in doubt and of an upstream that is not asked`()
+        throws
+    {
+        func lines(_ asking: String, _ count: Int) throws -> [Substring] {
+            let upstream = #""asking_by_reference":"\#(asking)","batches_in_doubt":\#(count)"#
+            return StatusText(try json("{\"upstream\":{\(upstream)}}")).description
+                .split(separator: "\n").filter { $0.contains("doubt") || $0.contains("asked") }
+        }
+        #expect(try lines("ask", 0).isEmpty)
+        #expect(try lines("undecided", 0).isEmpty)
+        #expect(
+            try lines("ask", 2).map { $0.contains("doubt: 2") && !$0.contains("no such") } == [true]
+        )
+        #expect(try lines("undecided", 3).map { $0.contains("no such question") } == [true])
+        #expect(try lines("resend", 0).map { $0.contains("sent again, counted") } == [true])
+    }
+
     @Test func `a status report has the lines of its own making, only shown`() throws {
         func report(_ words: String) throws -> [Substring] {
             let status = """

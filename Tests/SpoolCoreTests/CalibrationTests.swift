@@ -8,7 +8,8 @@ private func answer(_ status: Int, _ body: String = "") -> UpstreamOutcome {
 private let log = answer(200, #"{"id":"data_1"}"#)
 private let silence = UpstreamOutcome.noAnswer(reason: "reset", timedOut: false)
 private let unclearAnswers =
-    [200, 401, 403, 429, 500, 503, 204, 301, 422].map { answer($0, "<html>") } + [silence]
+    [200, 204, 301, 401, 402, 403, 407, 408, 425, 429, 500, 502, 503].map { answer($0, "<html>") }
+    + [silence]
 
 @Suite struct `Examination of a destination` {
     @Test func `a found delivery and an unknown fresh reference mean: ask`() {
@@ -29,14 +30,52 @@ private let unclearAnswers =
         #expect(examination.result == .ask)
     }
 
-    @Test(arguments: [404, 405])
-    func `three unknown deliveries mean: send again`(status: Int) {
+    @Test func `three unknown deliveries mean: send again`() {
         var examination = Examination(result: .ask, references: ["a", "b", "c"])
         #expect(examination.begin() == .delivered("a"))
-        #expect(examination.take(answer(status)) == .next(.delivered("b")))
-        #expect(examination.take(answer(status)) == .next(.delivered("c")))
-        #expect(examination.take(answer(status)) == .decided)
+        #expect(examination.take(answer(404)) == .next(.delivered("b")))
+        #expect(examination.take(answer(404)) == .next(.delivered("c")))
+        #expect(examination.take(answer(404)) == .decided)
         #expect(examination.result == .resend)
+    }
+
+    @Test(arguments: [400, 405, 410, 414, 422, 501, 200])
+    func `deliveries that cannot be asked about, three rounds in a row, mean: send again`(
+        status: Int
+    ) {
+        // Found by another spelling is not found.
+        let refusal = answer(status, #"{"id":"data_1","reference_id":"other"}"#)
+        var examination = Examination(result: .ask, references: ["a", "b", "c"])
+        for round in 1...Examination.refusedRoundsMin {
+            #expect(examination.begin() == .delivered("a"))
+            #expect(examination.take(answer(404)) == .next(.delivered("b")))
+            #expect(examination.take(refusal) == .next(.delivered("c")))
+            let isLast = round == Examination.refusedRoundsMin
+            #expect(examination.take(refusal) == (isLast ? .decided : .unclear))
+            #expect(examination.result == (isLast ? .resend : .ask))
+        }
+    }
+
+    @Test func `a found delivery between refusals begins the count anew`() {
+        var examination = Examination(result: .ask, references: ["a", "b", "c"])
+        for round in 1...10 {
+            _ = examination.begin()
+            if round.isMultiple(of: Examination.refusedRoundsMin) {
+                #expect(examination.take(log) == .next(.unused))
+                #expect(examination.take(answer(404)) == .decided)
+            } else {
+                for _ in 0..<3 { _ = examination.take(answer(405)) }
+            }
+            #expect(examination.result == .ask)
+        }
+    }
+
+    @Test func `a found delivery and a refused fresh reference mean: ask`() {
+        var examination = Examination(result: .undecided, references: ["a"])
+        _ = examination.begin()
+        _ = examination.take(log)
+        #expect(examination.take(answer(422)) == .decided)
+        #expect(examination.result == .ask)
     }
 
     @Test func `a known fresh reference means: send again`() {
@@ -115,7 +154,7 @@ private let unclearAnswers =
 
     @Test(arguments: [
         "", "[]", "{}", #"{"id":""}"#, #"{"id":7}"#, #"[{"id":"data_1"}]"#, "<html></html>",
-        #"{"id":"data_1","reference_id":"other"}"#, #"{"id":"data_1""#,
+        #"{"id":"data_1""#,
     ])
     func `is not answered by any other 200`(body: String) {
         #expect(finding(answer(200, body)) == .unclear)
@@ -123,9 +162,18 @@ private let unclearAnswers =
 
     @Test func `is answered no by 404 alone`() {
         #expect(finding(answer(404)) == .absent)
+        let notNow: Set = [401, 402, 403, 407, 408, 425, 429]
         for status in 100...599 where status != 404 && status != 200 {
-            #expect(finding(answer(status, #"{"id":"data_1"}"#)) == .unclear)
+            let isRefused =
+                status == 501 || (400...499).contains(status) && !notNow.contains(status)
+            #expect(
+                finding(answer(status, #"{"id":"data_1"}"#)) == (isRefused ? .refused : .unclear),
+                "\(status)")
         }
+        let other = #"{"id":"data_1","reference_id":"other"}"#
+        #expect(finding(answer(200, other)) == .refused)
+        let composed = answer(200, "{\"id\":\"data_1\",\"reference_id\":\"caf\u{e9}\"}")
+        #expect(Finding(composed, reference: "cafe\u{301}", createdAt: nil) == .refused)
         #expect(finding(silence) == .unclear)
         #expect(finding(.notSent(reason: "refused")) == .unclear)
     }

@@ -4,11 +4,11 @@ import Testing
 @Suite struct `A question about the log an effect names` {
     private func finding(
         _ outcome: UpstreamOutcome, graceIsOver: Bool = false, hasAnswered: Bool = true,
-        isArchive: Bool = false
+        routeHasAnswered: Bool = false, isArchive: Bool = false
     ) -> TargetFinding {
         let facts = RequestFacts(
             route: .patchLogByReference, graceIsOver: graceIsOver,
-            routeHasAnswered: hasAnswered, destinationHasAnswered: hasAnswered,
+            routeHasAnswered: routeHasAnswered, destinationHasAnswered: hasAnswered,
             isArchive: isArchive)
         return TargetFinding(
             outcome, reference: "r", to: facts, now: Timestamp(milliseconds: 1_795_305_600_000))
@@ -37,6 +37,17 @@ import Testing
             #expect(finding(no, graceIsOver: true, hasAnswered: false) == .unclear)
             #expect(
                 finding(no, graceIsOver: true, hasAnswered: false, isArchive: true) == .givenUp)
+        }
+    }
+
+    @Test(arguments: [false, true])
+    func `that is refused by a route that works is asked again until its grace is over`(
+        graceIsOver: Bool
+    ) {
+        for status in [400, 406, 409, 410, 413, 414, 418, 422, 499] {
+            let refusal = finding(
+                answer(status), graceIsOver: graceIsOver, routeHasAnswered: true)
+            #expect(refusal == (graceIsOver ? .givenUp : .missing), "\(status)")
         }
     }
 

@@ -67,6 +67,106 @@ import Testing
         #expect(bench.snapshot.inDoubt == 1)
     }
 
+    /// Does what is to be done, until nothing is: questions are answered as `answer` says, settlements
+    /// are committed.
+    private func serve(
+        _ bench: inout SenderBench, _ answer: (UpstreamRequest) -> (Int, String)
+    ) throws {
+        var actions = bench.last
+        while !actions.isEmpty {
+            switch actions.removeFirst() {
+            case .exchange(let id, let question):
+                try #require(question.method == "PATCH")
+                let (status, body) = answer(question)
+                bench.answer(id, status, body)
+            case .settle(let settlement): bench.commit(settlement.lease)
+            default: continue
+            }
+            actions += bench.last
+        }
+    }
+
+    /// Lets hours pass in which every question is answered by `status`, and a log is delivered now and
+    /// then, where there is room for one. Returns how long it took until no doubt was left.
+    private func wait(
+        _ bench: inout SenderBench, status: Int, deliver: Bool = true, hours: Int = 4
+    ) throws -> Duration? {
+        for minute in 0..<(hours * 60) {
+            bench.pass(.seconds(60))
+            try serve(&bench) { _ in (status, "") }
+            if bench.snapshot.inDoubt == 0 { return .seconds(minute * 60) }
+            guard deliver, bench.nextWish() != nil else { continue }
+            bench.accept(bench.lease(.of(.log, id: Int64(1000 + minute))), count: 1)
+            try serve(&bench) { _ in (status, "") }
+        }
+        return nil
+    }
+
+    @Test(arguments: [403, 500])
+    func `questions that fail for an hour while deliveries succeed are given up`(status: Int)
+        throws
+    {
+        for known in [Calibration.undecided, .ask] {
+            var bench = SenderBench.running(references: ["a"], calibration: known)
+            let first = try #require(bench.last.exchanges.first)
+            bench.answer(bench.lease(.of(.log, 2)), 500)
+            bench.answer(first.id, status)
+            let took = try #require(try wait(&bench, status: status))
+            #expect(took >= .seconds(3540) && took < .seconds(2 * 3600))
+            #expect(bench.snapshot.calibration == .resend)
+            #expect(bench.snapshot.tally.possibleDuplicates == [.log: 2])
+        }
+    }
+
+    @Test func `questions that fail while nothing is delivered are asked for ever`() throws {
+        var bench = SenderBench.running(references: ["a"], calibration: .undecided)
+        let first = try #require(bench.last.exchanges.first)
+        bench.answer(bench.lease(.of(.log, 2)), 500)
+        bench.answer(first.id, 500)
+        #expect(try wait(&bench, status: 500, deliver: false, hours: 24) == nil)
+        #expect(bench.snapshot.calibration == .undecided)
+    }
+
+    @Test func `where every lease is in doubt and no question is answered, one more is delivered`()
+        throws
+    {
+        let doubts = (1...Int64(SenderSettings.doubtsMax)).map { Lease.of(.log, id: $0) }
+        var bench = SenderBench.running(leases: doubts, references: ["a"], calibration: .undecided)
+        bench.answer(try #require(bench.last.exchanges.first).id, 403)
+        #expect(bench.nextWish() == nil)
+        let took = try #require(try wait(&bench, status: 403))
+        #expect(took > .seconds(3540))
+        #expect(bench.snapshot.tally.possibleDuplicates == [.log: doubts.count])
+    }
+
+    @Test func `a fresh upstream that refuses to be asked gets the logs in doubt again`() throws {
+        var bench = SenderBench.running(answered: [], calibration: .undecided)
+        bench.answer(bench.lease(.of(.log, 3)), 500)
+        _ = try wait(&bench, status: 422, deliver: false, hours: 1)
+        #expect(bench.snapshot.inDoubt == 0)
+        #expect(bench.snapshot.tally.possibleDuplicates == [.log: 3])
+    }
+
+    @Test func `one log that upstream cannot be asked about does not stay in doubt for ever`()
+        throws
+    {
+        var bench = SenderBench.running(references: ["a"], calibration: .ask)
+        bench.answer(try #require(bench.last.exchanges.first).id, 200, #"{"id":"data_1"}"#)
+        bench.answer(try #require(bench.last.exchanges.first).id, 404)
+        bench.answer(bench.lease(.of(.log, 2)), 500)
+        for _ in 0..<300 where bench.snapshot.inDoubt > 0 {
+            bench.pass(.seconds(60))
+            try serve(&bench) { question in
+                if question.target.contains("unused-") { return (404, "") }
+                return (question.target.hasSuffix("=r1000") ? 500 : 200, #"{"id":"data_9"}"#)
+            }
+        }
+        #expect(bench.snapshot.inDoubt == 0)
+        #expect(bench.snapshot.calibration == .ask)
+        #expect(bench.snapshot.tally.possibleDuplicates == [.log: 1])
+        #expect(bench.snapshot.tally.delivered == 1)
+    }
+
     @Test func `with nothing delivered yet one event is sent alone first`() throws {
         var bench = SenderBench.running(answered: [], calibration: .undecided)
         bench.answer(bench.lease(.of(.log, 3)), 500)

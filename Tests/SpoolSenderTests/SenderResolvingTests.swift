@@ -191,7 +191,7 @@ import Testing
         #expect(bench.last.settlements.first?.returned.first?.countsAttempt == true)
     }
 
-    @Test(arguments: [400, 403, 405, 200])
+    @Test(arguments: [403, 405, 415, 200])
     func `an answer that decides nothing leaves the asked one to itself`(status: Int) throws {
         var bench = SenderBench.running()
         bench.lease(.naming(["a", "b"]))

@@ -94,6 +94,11 @@ enum Answer {
             require(told == nil || told == reference, "\(told ?? "") is not \(reference)")
         case .absent: require(answer.status == 404, "absent on \(answer.status)")
         case .anotherLog: require(createdAt?.hasOffset == true, "compared with nothing")
+        case .refused:
+            let told = (try? JSONValue(parsing: answer.body))?["reference_id"]?.stringValue
+            let isOther =
+                answer.status == 200 && told.map { Array($0.utf8) } != Array(reference.utf8)
+            require(isOther || Finding.isRefusal(answer.status), "refused on \(answer.status)")
         case .unclear: require(answer.status != 404, "404 is clear")
         }
         let question = RequestFacts(

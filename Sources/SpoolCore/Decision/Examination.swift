@@ -1,9 +1,10 @@
 /// Finds out whether asking by reference tells the truth about a destination: a delivered reference must
 /// be found, and one that nobody ever used must not.
 ///
-/// Only clear answers decide. *Ask* needs a 200 and a 404. *Resend* needs all of the last three
-/// deliveries unknown upstream, or the unused reference answered by a log. 405 counts as unknown: where
-/// `PATCH` is not served, nothing can be asked.
+/// Only clear answers decide. *Ask* needs a 200, and then a 404 or a refusal. *Resend* needs all of the
+/// last three deliveries unknown upstream, or the unused reference answered by a log. A question that is
+/// refused for good counts as unknown, once three rounds in a row have met that: where `PATCH` is not
+/// served, nothing can be asked.
 public struct Examination: Equatable, Sendable {
     /// What to ask next.
     public enum Question: Hashable, Sendable {
@@ -28,6 +29,9 @@ public struct Examination: Equatable, Sendable {
     /// Deliveries that must all be unknown before asking is given up.
     public static let deliveriesMax = 3
 
+    /// Rounds in a row with refusals before these are believed: some gateway may be in trouble.
+    public static let refusedRoundsMin = 3
+
     /// What has been shown so far. Stays while a round decides nothing.
     public private(set) var result: Calibration
     /// Delivered references, newest first.
@@ -35,6 +39,9 @@ public struct Examination: Equatable, Sendable {
     private var round: [Question] = []
     /// Deliveries of this round that upstream does not know.
     private var misses = 0
+    /// Whether some of them were refusals, and the rounds in a row before this one that had such.
+    private var isRefused = false
+    private var refusedRounds = 0
 
     /// Starts from what an earlier run has left.
     ///
@@ -54,6 +61,7 @@ public struct Examination: Equatable, Sendable {
     public mutating func begin() -> Question? {
         round = references.map(Question.delivered)
         misses = 0
+        isRefused = false
         return round.first
     }
 
@@ -66,13 +74,17 @@ public struct Examination: Equatable, Sendable {
             let found = UpstreamIdentity.read(answer.body, for: .patchLogByReference, count: 1)
             switch answer.status {
             case 200 where found != nil: return decide(.resend)
+            // Where the unknown is refused, each such log is sent again and counted; none that arrived is.
             case 404: return decide(.ask)
+            case let status where Finding.isRefusal(status): return decide(.ask)
             default: return abandon()
             }
         case .delivered(let reference):
-            if answer.status == 405 { return missed() }
             switch Finding(outcome, reference: reference, createdAt: nil) {
             case .absent: return missed()
+            case .refused:
+                isRefused = true
+                return missed()
             case .arrived:
                 round = [.unused]
                 return .next(.unused)
@@ -81,14 +93,21 @@ public struct Examination: Equatable, Sendable {
         }
     }
 
+    /// Questions have gone unanswered for too long while deliveries were answered.
+    public mutating func giveUp() { result = .resend }
+
     private mutating func missed() -> Progress {
         misses += 1
         if let next = round.first { return .next(next) }
-        return misses < Self.deliveriesMax ? .needsDelivery : decide(.resend)
+        guard misses == Self.deliveriesMax else { return .needsDelivery }
+        refusedRounds = isRefused ? refusedRounds + 1 : 0
+        guard !isRefused || refusedRounds == Self.refusedRoundsMin else { return abandon() }
+        return decide(.resend)
     }
 
     private mutating func decide(_ result: Calibration) -> Progress {
         round = []
+        refusedRounds = 0
         self.result = result
         return .decided
     }

@@ -6,6 +6,9 @@ public enum Finding: Hashable, Sendable {
     case absent
     /// Upstream knows the reference, but as another log.
     case anotherLog
+    /// Upstream cannot be asked about this reference: it refuses the question for good, or answers it
+    /// with another reference.
+    case refused
     /// The answer decides nothing.
     case unclear
 
@@ -26,7 +29,19 @@ public enum Finding: Hashable, Sendable {
         switch answer.status {
         case 404: self = .absent
         case 200: self = Finding(found: answer.body, reference: reference, createdAt: createdAt)
+        case let status where Self.isRefusal(status): self = .refused
         default: self = .unclear
+        }
+    }
+
+    /// Whether a status means that this question will be answered no better another time: 501, and every
+    /// 4xx that speaks neither of the key, nor of rights, nor of now (RFC 9110, section 15.5). A 404 is an
+    /// answer.
+    public static func isRefusal(_ status: Int) -> Bool {
+        switch status {
+        case 401, 402, 403, 404, 407, 408, 425, 429: false
+        case 400...499, 501: true
+        default: false
         }
     }
 
@@ -38,8 +53,8 @@ public enum Finding: Hashable, Sendable {
             self = .unclear
             return
         }
-        guard facts.referenceID == nil || facts.referenceID == reference else {
-            self = .unclear
+        guard facts.referenceID.map({ ExactName($0) == ExactName(reference) }) ?? true else {
+            self = .refused
             return
         }
         if let ours = createdAt, let theirs = facts.createdTime, ours.hasOffset, theirs.hasOffset {

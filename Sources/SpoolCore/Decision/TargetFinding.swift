@@ -31,8 +31,10 @@ public enum TargetFinding: Equatable, Sendable {
         switch ReplyClassifier.verdict(on: outcome, to: facts, now: now) {
         case .causeMissing: self = .missing
         case .refused(.causeUnknown): self = .givenUp
+        // By a route that works elsewhere: about this log upstream will never say more.
+        case .refused: self = facts.graceIsOver ? .givenUp : .missing
         case .inDoubt(.failed), .inDoubt(.lost): self = .failed
-        case .delivered, .accepted, .notApplied, .tooLarge, .faulty, .refused, .inDoubt, .parked:
+        case .delivered, .accepted, .notApplied, .tooLarge, .faulty, .inDoubt, .parked:
             self = .unclear
         }
     }
