@@ -56,11 +56,30 @@ public struct UpstreamAddress: Sendable, Hashable, CustomStringConvertible {
         guard !authority.isEmpty, authority.first != ":" else {
             throw UpstreamAddressError(text, "the host is missing")
         }
+        if let flaw = Self.flaw(inPortOf: authority) { throw UpstreamAddressError(text, flaw) }
         var path = parts[1][slash...]
         while path.last == "/" { path.removeLast() }
         prefix = "\(scheme)://\(authority.lowercased())\(PercentEncoding.encodedPath(String(path)))"
         description = prefix
         host = nil
+    }
+
+    /// What is wrong with the port, where one is given; whoever opens the connection takes it as it is.
+    private static func flaw(inPortOf authority: Substring) -> String? {
+        let bytes = authority.utf8
+        let isBracketed = bytes.first == UInt8(ascii: "[")
+        let start = isBracketed ? bytes.firstIndex(of: UInt8(ascii: "]")) : bytes.startIndex
+        guard let start else { return "the bracket around the IPv6 address is not closed" }
+        guard let colon = bytes[start...].firstIndex(of: UInt8(ascii: ":")) else { return nil }
+        let port = bytes[bytes.index(after: colon)...]
+        if !isBracketed, port.contains(UInt8(ascii: ":")) {
+            return "an IPv6 address goes into brackets: http://[::1]:8080/v4"
+        }
+        let isNumber = port.allSatisfy { (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) }
+        guard isNumber, let number = Int(Substring(port)), (1...65_535).contains(number) else {
+            return "the port must be a number from 1 to 65535, not '\(Substring(port))'"
+        }
+        return nil
     }
 
     /// `sun_path` without its final zero byte (unix(7)).

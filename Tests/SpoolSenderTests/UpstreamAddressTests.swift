@@ -21,7 +21,12 @@ import Testing
 
     @Test(arguments: [
         "", "localhost:80", "ftp://h", "http://", "http:///v4", "http://:80", "http://h/v4?x=1",
-        "http://h/#f", "unix:", "unix:/", "unix:relative.sock",
+        "http://h/#f", "http://h:0", "http://h:65536/v4", "http://h:-1", "http://h:abc/v4",
+        "http://h:",
+        "http://h:+80", "http://h:99999999999999999999", "http://[::1]:65536", "http://[::1",
+        "http://::1",
+        "unix:",
+        "unix:/", "unix:relative.sock",
         "unix:/" + String(repeating: "x", count: 200),
     ])
     func `is refused with a reason when it leads nowhere`(text: String) {
