@@ -15,9 +15,9 @@ internal import UnixSignals
 /// Start: directories, archive (if it is the upstream), queue, sender, control, ways in. Each part finds
 /// what it needs already there, and nothing is accepted before it can be stored.
 ///
-/// Stop: the ways in first, so that what clients have sent is read, committed and answered; then the
-/// sender, which waits for outstanding answers; then the queue's file is closed; the archive last, because
-/// the sender's last answers come from it.
+/// Stop: the ways in, so that what clients have sent is read, committed and answered, and at the same time
+/// the sender, which waits for outstanding answers; then the queue's file is closed; the archive last,
+/// because the sender's last answers come from it.
 public final class Daemon: Sendable {
     /// Where it listens, as bound.
     public let listening: Listening
@@ -269,14 +269,16 @@ private actor Parts {
     func stop(_ logger: Logger) async {
         logger.info("stopping: no new events are taken")
         ingest?.stopWaiting()
-        await drainDoors()
-        sweep?.cancel()
-        reading?.cancel()
-        heartbeat?.cancel()
+        // Together, so that the stop's time is spent once.
+        async let doorsClosed: Void = drainDoors()
         if let sender {
             logger.info("stopping: waiting for outstanding answers")
             await withCheckedContinuation { done in sender.stop { done.resume() } }
         }
+        await doorsClosed
+        sweep?.cancel()
+        reading?.cancel()
+        heartbeat?.cancel()
         await control?.drain()
         try? await transport?.shutdown()
         try? await live?.shutdown()
