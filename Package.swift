@@ -122,8 +122,8 @@ let package = Package(
         .testTarget(
             name: "SpoolServiceTests",
             dependencies: [
-                "SpoolCore", "SpoolQueue", "SpoolService", "SpoolServer", "SpoolTestKit",
-                .nio("NIOCore"), .nio("NIOHTTP1"), .nio("NIOPosix"),
+                "SpoolCore", "SpoolQueue", "SpoolSQLite", "SpoolService", "SpoolServer",
+                "SpoolTestKit", .nio("NIOCore"), .nio("NIOHTTP1"), .nio("NIOPosix"),
                 .product(name: "Logging", package: "swift-log"),
             ]),
         // The real queue and the real sender on virtual time.

@@ -29,11 +29,11 @@ public enum Process {
             made += "/" + part
             let mode: mode_t = place == parts.count - 1 ? 0o700 : 0o755
             if mkdir(made, mode) != 0, errno != EEXIST {
-                throw DirectoryError(path: made, words: String(cString: strerror(errno)))
+                throw DirectoryError(path: made, errno: errno)
             }
         }
         guard access(path, W_OK | X_OK) == 0 else {
-            throw DirectoryError(path: path, words: String(cString: strerror(errno)))
+            throw DirectoryError(path: path, errno: errno)
         }
     }
 }
@@ -41,12 +41,12 @@ public enum Process {
 /// A directory that cannot be used.
 public struct DirectoryError: Error, CustomStringConvertible {
     let path: String
-    let words: String
+    let errno: Int32
 
     /// What is wrong, with what, and what to do now.
     public var description: String {
         """
-        Cannot use the directory \(path): \(words). Make it writable for this user, or name another one \
+        Cannot use the directory \(path): \(String(cString: strerror(errno))). Make it writable for this user, or name another one \
         with --state-dir and --runtime-dir.
         """
     }

@@ -14,7 +14,7 @@ enum Ending {
     static let software = ExitCode(70)
     /// A directory or file cannot be written.
     static let cannotCreate = ExitCode(73)
-    /// Somebody else holds the spool, or it is full: try again later.
+    /// Somebody else holds the spool, it is full, or its disk is or refuses: try again later.
     static let tryLater = ExitCode(75)
     /// The database belongs to a newer program, or to another one.
     static let foreignDatabase = ExitCode(76)
@@ -25,7 +25,7 @@ enum Ending {
     static func code(for error: any Error) -> ExitCode {
         switch StartFailure(error) {
         case .settings: configuration
-        case .held: tryLater
+        case .held, .disk: tryLater
         case .directory: cannotCreate
         case .address: unavailable
         case .database: foreignDatabase
