@@ -47,6 +47,8 @@ public struct DeadLetter: Sendable {
 public struct DeadTally: Sendable, Equatable {
     /// Those that met the filter.
     public var matched = 0
+    /// Of a replay: those that met it too, and stay dead because something they name was discarded.
+    public var left = 0
     /// Of a replay: those that were dead because of one that met it, and follow it.
     public var followed = 0
 

@@ -29,12 +29,14 @@ extension EventQueue {
         }
     }
 
-    /// Counts the dead letters that meet a filter.
+    /// Counts the dead letters that meet a filter; `forReplay`, what a replay would come to.
     public func countDead(
-        _ filter: DeadFilter, _ done: @escaping @Sendable (DeadTally?) -> Void
+        _ filter: DeadFilter, forReplay: Bool, _ done: @escaping @Sendable (DeadTally?) -> Void
     ) {
         walk(after: nil, DeadTally(), done) { store, last in
-            try store.deadStep(filter, after: last)
+            forReplay
+                ? try store.replayable(filter, after: last)
+                : try store.deadStep(filter, after: last)
         } then: { tally, done in
             done(tally)
         }
@@ -90,6 +92,7 @@ extension EventQueue {
             return {
                 var tally = tally
                 tally.matched += result.matches.count
+                tally.left += result.left
                 if let next = result.last {
                     self.walk(after: next, tally, done, by: step, then: finish)
                 } else {

@@ -84,6 +84,8 @@ extension SpoolStore {
     /// A bounded look through the dead letters, in the order of acceptance.
     struct DeadStep {
         var matches: [EventSequence] = []
+        /// Others that meet the filter, and are left as they are.
+        var left = 0
         /// The last one looked at, where there are more.
         var last: EventSequence?
     }

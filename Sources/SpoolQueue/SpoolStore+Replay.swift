@@ -6,9 +6,19 @@ internal import SpoolSQLite
 ///
 /// A crash between two steps loses nothing: what was not revived is still dead.
 extension SpoolStore {
+    /// Those of the next dead letters after `last` that meet the filter and can be replayed. Where something
+    /// was discarded that a letter names, the queue would only discard it too: it is left.
+    func replayable(_ filter: DeadFilter, after last: EventSequence?) throws -> DeadStep {
+        var step = try deadStep(filter, after: last)
+        let chosen = step.matches
+        step.matches = try chosen.filter { try !hasLostCause($0, andDead: false) }
+        step.left = chosen.count - step.matches.count
+        return step
+    }
+
     /// Revives those of the next dead letters after `last` that meet the filter, in the order of acceptance.
     func replay(_ filter: DeadFilter, after last: EventSequence?) throws -> DeadStep {
-        let step = try deadStep(filter, after: last)
+        let step = try replayable(filter, after: last)
         for sequence in step.matches { try revive(sequence, at: clock()) }
         return step
     }
@@ -20,13 +30,13 @@ extension SpoolStore {
         var filter = DeadFilter()
         filter.reason = .causeDead
         var step = try deadStep(filter, after: last)
-        step.matches = try step.matches.filter { try !hasLostCause($0) }
+        step.matches = try step.matches.filter { try !hasLostCause($0, andDead: true) }
         for sequence in step.matches { try revive(sequence, at: clock()) }
         return step
     }
 
-    /// Whether something that a dead letter names is dead, or was discarded.
-    private func hasLostCause(_ sequence: EventSequence) throws -> Bool {
+    /// Whether something that a dead letter names was discarded, or is dead where that counts.
+    private func hasLostCause(_ sequence: EventSequence, andDead: Bool) throws -> Bool {
         let row = try connection.prepare("SELECT causes FROM dead WHERE sequence = ?")
         row.bind(1, sequence.rawValue)
         guard try row.step(), !row.isNull(0) else { return false }
@@ -38,7 +48,8 @@ extension SpoolStore {
             let facts = CausalFacts(
                 sequence: sequence, kind: .log, reference: nil, causes: [cause], acceptedAt: now)
             switch try DependencyOrder.standing(of: facts, at: now, batch: [], in: self) {
-            case .causeIsDead, .causeIsDeleted: return true
+            case .causeIsDead: return andDead
+            case .causeIsDeleted: return true
             case .ready, .waits, .waitsForUnknown: return false
             }
         }

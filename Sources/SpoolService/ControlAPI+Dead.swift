@@ -72,7 +72,7 @@ extension ControlAPI {
     private func replay(
         _ request: DeadRequest, _ reply: @escaping @Sendable (HTTPAnswer) -> Void
     ) {
-        if request.isDryRun { return count(request, reply) }
+        if request.isDryRun { return count(request, forReplay: true, reply) }
         let sender = sender
         queue.replayDead(request.filter) { tally in
             if let tally, tally.matched > 0 { sender.resume() }
@@ -83,7 +83,7 @@ extension ControlAPI {
     private func discard(
         _ request: DeadRequest, _ reply: @escaping @Sendable (HTTPAnswer) -> Void
     ) {
-        if request.isDryRun { return count(request, reply) }
+        if request.isDryRun { return count(request, forReplay: false, reply) }
         guard request.isFiltered || request.isAboutAll else {
             return reply(
                 .detail(
@@ -94,9 +94,12 @@ extension ControlAPI {
     }
 
     private func count(
-        _ request: DeadRequest, _ reply: @escaping @Sendable (HTTPAnswer) -> Void
+        _ request: DeadRequest, forReplay: Bool,
+        _ reply: @escaping @Sendable (HTTPAnswer) -> Void
     ) {
-        queue.countDead(request.filter) { reply(Self.answer($0, isDryRun: true)) }
+        queue.countDead(request.filter, forReplay: forReplay) {
+            reply(Self.answer($0, isDryRun: true))
+        }
     }
 
     private func resume(_ reply: @escaping @Sendable (HTTPAnswer) -> Void) {
@@ -117,6 +120,8 @@ extension ControlAPI {
         writer.beginObject()
         writer.key("matched")
         writer.int(tally.matched)
+        writer.key("left")
+        writer.int(tally.left)
         writer.key("followed")
         writer.int(tally.followed)
         writer.key("dry_run")

@@ -160,13 +160,18 @@ struct DeadReplayCommand: AsyncParsableCommand {
             writer.bool(dryRun)
         }
         let count = answer["matched"]?.intValue ?? 0
-        if dryRun {
-            return Console.say(
-                "\(DeadText.count(count)) would be queued again, and whatever died because of them")
-        }
-        Console.say("\(DeadText.count(count)) queued again")
+        Console.say(
+            dryRun
+                ? "\(DeadText.count(count)) would be queued again, and whatever died because of them"
+                : "\(DeadText.count(count)) queued again")
         let followed = answer["followed"]?.intValue ?? 0
         if followed > 0 { Console.say("\(followed) that had died with them follow") }
+        let left = answer["left"]?.intValue ?? 0
+        if left > 0 {
+            Console.say(
+                "\(DeadText.count(left)) of the chosen stay dead, because something they name was discarded"
+            )
+        }
     }
 }
 

@@ -158,6 +158,29 @@ struct DeadLetterTests {
         #expect(spool.store.ledger.discarded == 1)
     }
 
+    @Test("a chosen one stays dead where its cause was discarded, and is told of")
+    func chosenOutlivesItsCause() throws {
+        let spool = try TestSpool()
+        let parent = try spool.append(.log("p"))[0]
+        let children = try spool.append(.log("c", parent: "p"), .feedback(on: parent))
+        let other = try spool.append(.log("o"))[0]
+        for log in [parent, other] { try spool.kill(log) }
+        _ = try spool.drain()
+        var filter = DeadFilter()
+        filter.sequences = [parent]
+        _ = try spool.commit { try $0.discardDead(filter, after: nil) }
+        for step in [
+            try spool.commit { try $0.replayable(DeadFilter(), after: nil) },
+            try spool.commit { try $0.replay(DeadFilter(), after: nil) },
+        ] {
+            #expect(step.matches == [other])
+            #expect(step.left == 2)
+        }
+        #expect(try spool.drain() == [[other]])
+        #expect(try spool.commit { try $0.deadStep(DeadFilter(), after: nil) }.matches == children)
+        #expect(spool.store.ledger.discarded == 1)
+    }
+
     @Test("of events that name no project are found by their caller, as they are shown")
     func foundByCaller() throws {
         let spool = try TestSpool()
