@@ -18,7 +18,8 @@ final class RawUpstream: Sendable {
     /// Listens on a free port of the loopback, or on a Unix socket at `path`.
     init(path: String? = nil, _ script: @escaping @Sendable (Connection) -> Void) throws {
         let family = path == nil ? AF_INET : AF_UNIX
-        listener = socket(family, Int32(SOCK_STREAM.rawValue), 0)
+        // A process that another test starts must not keep a connection open.
+        listener = socket(family, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
         guard listener >= 0 else { throw Failure(call: "socket", code: errno) }
         if let path {
             try Self.bind(listener, to: path)
@@ -35,6 +36,7 @@ final class RawUpstream: Sendable {
                     Glibc.close(listener)
                     return
                 }
+                _ = fcntl(socket, F_SETFD, FD_CLOEXEC)
                 let number = self.accepted.withLock { count in
                     count += 1
                     return count
