@@ -28,6 +28,8 @@ public enum Limits {
     public static let idleTimeout = Duration.seconds(300)
     /// How long a request that has begun may pause before its next byte.
     public static let readTimeout = Duration.seconds(30)
+    /// Bytes a second that a request has to come with, after that time: it holds a share of the memory.
+    public static let readBytesPerSecondMin = 256 << 10
     /// How long an answer waits for the delivery at most, whatever a caller prefers.
     public static let preferredWaitMax = Duration.seconds(60)
     /// Seconds a refused client is asked to wait (`Retry-After`).

@@ -45,6 +45,7 @@ final class HTTPConnection: ChannelDuplexHandler {
     /// Its place in the pipeline, while it has one.
     private(set) var context: ChannelHandlerContext?
     private var timer: ConnectionTimer?
+    private var pace = ReadPace()
 
     /// A connection from `peer` that has just been accepted.
     init(
@@ -93,6 +94,7 @@ final class HTTPConnection: ChannelDuplexHandler {
     func bytesArrived(_ bytes: ByteBuffer) -> Bool {
         let first = bytes.getInteger(at: bytes.readerIndex, as: UInt8.self)
         let areBlank = first == UInt8(ascii: "\r") || first == UInt8(ascii: "\n")
+        pace.arrived(bytes.readableBytes)
         let isParsing = conversation.bytesArrived(bytes.readableBytes, areBlank: areBlank)
         if conversation.state == .closing { closeWhenFlushed() }
         return isParsing && !hasFailed
@@ -368,10 +370,11 @@ extension HTTPConnection {
             owesRead = false
             context.read()
         }
+        if conversation.patience != .read { pace.stop() }
         switch conversation.patience {
         case .unlimited: timer.set(nil)
         case .idle: timer.set(.now() + TimeAmount(settings.idleTimeout))
-        case .read: timer.set(.now() + TimeAmount(settings.readTimeout))
+        case .read: timer.set(pace.deadline(.now(), settings: settings))
         case .linger: linger(timer)
         }
     }

@@ -8,6 +8,8 @@ public struct HTTPSettings: Sendable {
     public var idleTimeout = Limits.idleTimeout
     /// How long a request that has begun may pause before its next byte; then 408.
     public var readTimeout = Limits.readTimeout
+    /// Bytes a second that it has to come with on the whole, once it takes longer than that; then 408.
+    public var readBytesPerSecondMin = Limits.readBytesPerSecondMin
     /// How long a request waits for the ``ByteBudget``, over all its shares; then 503.
     public var budgetWait = Limits.budgetWait
     /// How long, and for how many bytes, a connection that was answered before its request ended is

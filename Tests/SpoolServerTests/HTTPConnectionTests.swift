@@ -135,6 +135,24 @@ struct HTTPConnectionTests {
         }
     }
 
+    @Test("a request that never pauses, but comes too slowly, is answered 408")
+    func drip() async throws {
+        var settings = HTTPSettings()
+        settings.readTimeout = .milliseconds(50)
+        // Nothing earns more time.
+        settings.readBytesPerSecondMin = .max
+        try await ServerFixture.run(settings: settings) { server in
+            let client = try server.connect()
+            try await client.send("POST / HTTP/1.1\r\nContent-Length: 1000000\r\n\r\n")
+            // Byte after byte, at the latest until the body ends.
+            for _ in 0..<1_000_000 where client.hasNothingToReceive {
+                try await client.send("x")
+            }
+            let answer = try await Response.receive(from: client)
+            #expect(answer.status == 408)
+        }
+    }
+
     @Test("the application may take its time: neither timeout runs while it has the request")
     func patientWithApplication() async throws {
         var settings = HTTPSettings()
