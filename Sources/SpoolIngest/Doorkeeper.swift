@@ -25,8 +25,8 @@ struct Doorkeeper: Sendable {
         if peer.transport == .tcp, let host = headers["host"].first(where: { !isOurs($0[...]) }) {
             return .detail(
                 status: 403,
-                "Host \(host.prefix(100)) is no loopback name; use 127.0.0.1 or localhost, or list "
-                    + "the name in the daemon's configuration")
+                "Host \(host.prefix(100)) is no loopback name; use 127.0.0.1, localhost or the "
+                    + "daemon's Unix socket")
         }
         let isForeign =
             headers["origin"].contains { !isOurs(origin: $0) }
