@@ -22,6 +22,26 @@ struct AdmissionNameTests {
     }
 
     @Test(
+        "are refused where half a surrogate pair is escaped: no URL could hold them",
+        arguments: [#"\ud800"#, #"\uDC00x"#, #"\ud800\ud800"#, #"a\n\ud83dx"#, #"\ud83d\\udc00"#])
+    func whole(escaped: String) throws {
+        let door = AdmissionDoor()
+        let refusal = try #require(throws: Refusal.self) {
+            try door.accept(.log, #"{"project":"p","reference_id":"\#(escaped)"}"#)
+        }
+        let text = String(decoding: refusal.body, as: UTF8.self)
+        #expect(refusal.status == 422)
+        #expect(text.contains("half a surrogate pair"))
+    }
+
+    @Test(
+        "may be escaped otherwise, pairs and what only looks like a half among it",
+        arguments: [#"\ud83d\ude00"#, #"\\ud800"#, #"\u00e9\n"#, "\u{1F600}"])
+    func escaped(name: String) throws {
+        _ = try AdmissionDoor().accept(.log, #"{"project":"p","reference_id":"\#(name)"}"#)
+    }
+
+    @Test(
         "are bounded wherever a line gives them",
         arguments: [
             (#"{"feedback":{"type":"t","reference_id":"@"}}"#, "line.feedback.reference_id"),

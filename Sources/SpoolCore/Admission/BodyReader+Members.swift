@@ -96,6 +96,9 @@ extension BodyReader {
         if count > Limits.referenceBytesMax {
             refuse(place, field.name, as: .tooLong, Refusal.nameIsTooLong(bytes: count))
         }
+        if JSONText.hasLoneSurrogate(bytes, slice) {
+            refuse(place, field.name, as: .value, Refusal.nameHasLoneSurrogate)
+        }
     }
 
     private mutating func checkPathID(

@@ -36,6 +36,10 @@ public struct Refusal: Error, Equatable, Sendable {
     public static func nameIsTooLong(bytes: Int) -> String {
         "the key has \(bytes) bytes; use one of at most \(Limits.referenceBytesMax)"
     }
+
+    /// What to say of a caller's key that upstream could never be asked about: no URL can hold it.
+    static let nameHasLoneSurrogate =
+        "the key has half a surrogate pair (a \\u escape without its partner); use whole characters"
 }
 
 /// Why a line of the event stream is not accepted.

@@ -30,6 +30,26 @@ public enum JSONText {
         string(bytes, key.range, hasEscapes: key.hasEscapes)
     }
 
+    /// Whether a string value escapes half a surrogate pair, which stands for no character (RFC 8259,
+    /// section 8.2).
+    public static func hasLoneSurrogate(
+        _ bytes: UnsafeRawBufferPointer, _ slice: JSONSlice
+    ) -> Bool {
+        guard slice.hasEscapes else { return false }
+        let content = UnsafeRawBufferPointer(rebasing: bytes[slice.range])
+        var index = 0
+        while index < content.count {
+            if content[index] != UInt8(ascii: "\\") {
+                index += 1
+            } else if content[index + 1] != UInt8(ascii: "u") {
+                index += 2
+            } else if scalar(content, at: &index) == nil {
+                return true
+            }
+        }
+        return false
+    }
+
     /// True for a number written without fraction and exponent, however large.
     public static func isInteger(_ bytes: UnsafeRawBufferPointer, _ slice: JSONSlice) -> Bool {
         slice.kind == .number
@@ -86,8 +106,8 @@ public enum JSONText {
             }
             let escape = content[index + 1]
             if escape == UInt8(ascii: "u") {
-                let scalar = scalar(content, at: &index)
-                decoded.append(contentsOf: UTF8.encode(scalar) ?? UTF8.encodedReplacementCharacter)
+                let encoded = scalar(content, at: &index).flatMap { UTF8.encode($0) }
+                decoded.append(contentsOf: encoded ?? UTF8.encodedReplacementCharacter)
             } else {
                 decoded.append(unescaped(escape))
                 index += 2
@@ -96,17 +116,18 @@ public enum JSONText {
         return decoded
     }
 
-    /// Reads the `\uXXXX` at `index`, or the two that make a surrogate pair, and moves behind it.
+    /// Reads the `\uXXXX` at `index`, or the two that make a surrogate pair, and moves behind it; nil for
+    /// half a pair.
     private static func scalar(
         _ content: UnsafeRawBufferPointer, at index: inout Int
-    ) -> Unicode.Scalar {
+    ) -> Unicode.Scalar? {
         let first = codeUnit(content, at: index)
         index += 6
-        guard let first else { return "\u{FFFD}" }
+        guard let first else { return nil }
         if let scalar = Unicode.Scalar(first) { return scalar }
         guard UTF16.isLeadSurrogate(first), let second = codeUnit(content, at: index),
             UTF16.isTrailSurrogate(second)
-        else { return "\u{FFFD}" }
+        else { return nil }
         index += 6
         return UTF16.decode(UTF16.EncodedScalar([first, second]))
     }
