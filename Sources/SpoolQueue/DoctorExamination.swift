@@ -25,7 +25,14 @@ struct Examination {
         }
         let shape = try SpoolShape(of: connection)
         report.version = version
-        if shape.tables.isEmpty, version == 0, owner == 0 { return false }
+        if shape.tables.isEmpty, version == 0, owner == 0 {
+            report.findings.append(
+                .warning(
+                    "file", "it is empty: its first start was cut off, or something has emptied it",
+                    "If events were in it, put back a copy; the next start begins anew in this one")
+            )
+            return false
+        }
         let known = try (1...latest).last { try SpoolShape(version: $0) == shape }
         if known == nil {
             if owner != Int64(QueueSchema.applicationID), !shape.isSpool {

@@ -75,6 +75,19 @@ struct DoctorTests {
         #expect(!after.isDamaged, "\(after.findings)")
     }
 
+    @Test("tells of a file that is empty, and leaves no mark: the next start begins anew in it")
+    func empty() throws {
+        let directory = try TestFolder.make("disk")
+        #expect(FileManager.default.createFile(atPath: directory + "/spool.db", contents: nil))
+        let report = try SpoolDoctor.examine(directory: directory)
+        #expect(report.findings.map(\.check) == ["file"])
+        #expect(!report.isDamaged && !report.isMeasured)
+        #expect(try FileManager.default.contentsOfDirectory(atPath: directory) == ["spool.db"])
+        let opening = SalvageOpening(directory)
+        _ = try opening.opening.open()
+        #expect(opening.reports.isEmpty, "\(opening.reports)")
+    }
+
     @Test("a lane that says less than its events weigh is damage when they leave, not the end")
     func lightLane() throws {
         let spool = try TestSpool()
