@@ -164,6 +164,18 @@ extension Books {
         return false
     }
 
+    /// Effects that need upstream's id of a log that nobody here has logged, and those behind them.
+    var stranded: [Entry] {
+        var chains: Set<String> = []
+        return events(.held).filter { entry in
+            guard entry.event.kind.isEffect, logs(named: entry.chain).isEmpty else { return false }
+            if entry.event.kind != .update, case .reference = entry.event.causes.first {
+                chains.insert(entry.chain)
+            }
+            return chains.contains(entry.chain)
+        }
+    }
+
     // MARK: Balance
 
     /// The ledger and the rows agree with the books: everything accepted is in exactly one place.

@@ -16,7 +16,8 @@ enum Sighting: String, CaseIterable {
     // Events
     case deliveredLog, deliveredUpdate, deliveredFeedback, deliveredSession
     case deliveredEvaluationLog, deliveredEvaluationResult
-    case question, foundByAsking, resolvedElsewhere, deduplicated, sharedReference, lateCause
+    case question, gaveUpAsking, foundByAsking, resolvedElsewhere, deduplicated, sharedReference,
+        lateCause
     case leasedWithUnknownCause, regroupedLease, possibleDuplicate, realDuplicate, updateRepeated
     case deadRefused, deadTooLarge, deadCauseUnknown, deadCauseDead, deadReferenceAmbiguous
     case deadCauseCycle

@@ -23,7 +23,13 @@ extension Simulation {
         guard var exchange = Exchange(request) else {
             throw Violation("no request of the v4 API: \(request.method) \(request.target)")
         }
-        exchange.isCalibrated = machine?.snapshot(at: time.instant).calibration != .undecided
+        let calibration = machine?.snapshot(at: time.instant).calibration
+        exchange.isCalibrated = calibration != .undecided
+        if calibration == .resend, climate.settings.inDoubt == .ask,
+            !climate.rules.asking.isAnswered
+        {
+            saw(.gaveUpAsking)
+        }
         note(
             "sends \(id) \(request.method) \(request.target) \(String(decoding: request.body, as: UTF8.self))",
             Int64(id))

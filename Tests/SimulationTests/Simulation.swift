@@ -130,8 +130,15 @@ final class Simulation {
     private static let drainMax = Duration.seconds(8 * 3600)
 
     private var isOver: Bool {
-        books.count(.held) == 0 && jobs.isEmpty && machine != nil && underWay.isEmpty
-            && unclear == nil && apps.areDone
+        isDrained && jobs.isEmpty && machine != nil && underWay.isEmpty && unclear == nil
+            && apps.areDone
+    }
+
+    /// Where upstream tells no ids, nobody can deliver what needs one.
+    private var isDrained: Bool {
+        if books.count(.held) == 0 { return true }
+        guard !climate.rules.asking.isAnswered, books.leases.isEmpty else { return false }
+        return books.stranded.count == books.count(.held)
     }
 
     private var waiting: String {
@@ -240,6 +247,10 @@ final class Simulation {
             }
         }
         plan(.submitHealthy, after: .zero)
+        // Where no question is answered, deliveries show by and by that only the questions fail.
+        if !climate.rules.asking.isAnswered {
+            for time in 1...30 { plan(.submitHealthy, after: .seconds(time * 300)) }
+        }
         // Where there is no room, nothing can be accepted that would prove a route; so there is more.
         if climate.queue.bytesMax < Limits.spoolBytesMax {
             spool.widen()

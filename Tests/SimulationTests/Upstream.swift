@@ -20,7 +20,14 @@ struct Upstream {
         var checksParents = true
 
         /// What an empty update of a reference is answered.
-        enum Asking: CaseIterable { case truthful, alwaysFound, neverFound }
+        enum Asking: CaseIterable {
+            case truthful, alwaysFound, neverFound
+            /// Each question is a 405, and each a 500.
+            case refused, failing
+
+            /// Whether it says anything about the log.
+            var isAnswered: Bool { self != .refused && self != .failing }
+        }
 
         /// Which of several bad elements a 422 names.
         enum Complaint: CaseIterable { case first, all, none }
@@ -123,6 +130,8 @@ struct Upstream {
     private func answer(toQuestionAbout reference: String) -> UpstreamAnswer {
         let found = idsByReference[reference]?.last.flatMap { logs[$0] }
         switch (rules.asking, found) {
+        case (.refused, _): return Self.answer(405, "")
+        case (.failing, _): return Self.answer(500, "")
         case (.neverFound, _), (.truthful, nil): return Self.answer(404, "")
         case (.alwaysFound, nil):
             return Self.answer(200, #"{"id":"data_madeup","reference_id":"\#(reference)"}"#)
