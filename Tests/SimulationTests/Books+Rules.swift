@@ -164,11 +164,13 @@ extension Books {
         return false
     }
 
-    /// Effects that need upstream's id of a log that nobody here has logged, and those behind them.
+    /// Effects that need upstream's id of a log that nobody here has logged, or that was given up before
+    /// they came, and those behind them.
     var stranded: [Entry] {
         var chains: Set<String> = []
         return events(.held).filter { entry in
-            guard entry.event.kind.isEffect, logs(named: entry.chain).isEmpty else { return false }
+            let isKnown = logs(named: entry.chain).contains { $0.place != .discarded }
+            guard entry.event.kind.isEffect, !isKnown else { return false }
             if entry.event.kind != .update, case .reference = entry.event.causes.first {
                 chains.insert(entry.chain)
             }
