@@ -43,6 +43,11 @@ extension SenderMachine {
             flows = false
         }
 
+        /// A batch is due then, says the answer to a probe: the queue does not ring for what it has told.
+        mutating func heard(of due: Instant) {
+            if isDry { againAt = min(againAt ?? due, due) }
+        }
+
         mutating func elapse(at now: Instant) {
             if let againAt, againAt <= now { refilled() }
         }
@@ -154,12 +159,16 @@ extension SenderMachine {
             take(lease, isProbe: false)
         case (.batch(let lease), .probe(let scope)):
             parks.tried(scope, lane: lease.events.first?.lane, at: now.instant, using: &generator)
+            // To what else has come, the queue takes it that whoever was given something asks again.
+            supply.refilled()
             take(lease, isProbe: true)
         case (.nothing(let due), .probe(let scope)):
             // What waits for a time is looked for then. Work that arrives cuts the wait short.
-            let again = now.instant + (due.map(waitUntil) ?? Limits.backoffMax)
+            let dueAt = due.map { now.instant + waitUntil($0) }
             parks.tried(
-                scope, lane: nil, at: now.instant, emptyUntil: again, using: &generator)
+                scope, lane: nil, at: now.instant,
+                emptyUntil: dueAt ?? now.instant + Limits.backoffMax, using: &generator)
+            if let dueAt { supply.heard(of: dueAt) }
         case (.failing, .probe(let scope)):
             freed = [.everywhere]
             parks.tried(scope, lane: nil, at: now.instant, using: &generator)

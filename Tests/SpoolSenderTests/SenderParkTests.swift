@@ -166,6 +166,23 @@ import Testing
         #expect(bench.last.probes == [.lanes([2])])
     }
 
+    @Test func `a probe that finds nothing tells of other work, for which the queue rings no more`()
+    {
+        var bench = emptyPark()
+        bench.on(.leased(.nothing(due: nil), .batch))
+        #expect(bench.pass(.seconds(60)).wishes.map(\.probe) == [.lanes([2])])
+        bench.on(.leased(.nothing(due: bench.wall), .probe(.lanes([2]))))
+        #expect(bench.pass(.milliseconds(1)).wishes.map(\.probe) == [nil])
+    }
+
+    @Test func `a probe that is given an event leaves other work to be asked for`() {
+        var bench = emptyPark()
+        bench.on(.leased(.nothing(due: nil), .batch))
+        #expect(bench.pass(.seconds(60)).wishes.map(\.probe) == [.lanes([2])])
+        bench.lease(.of(id: 3, lane: 2), .probe(.lanes([2])))
+        #expect(bench.last.wishes.map(\.probe) == [nil])
+    }
+
     @Test func `work that keeps arriving elsewhere does not cut a park's backoff short`() {
         var bench = emptyPark()
         for _ in 0..<20 {
