@@ -225,7 +225,7 @@ extension SpoolStore {
         return LeasedEvent(
             sequence: row.sequence, kind: row.kind, lane: row.lane, body: start..<bytes.count,
             address: holdsID ? try row.address.map { try swapped($0) } : row.address,
-            acceptedAt: row.acceptedAt, attempts: row.attempts, isAskable: isAskable(row),
+            acceptedAt: row.acceptedAt, attempts: row.attempts, isAskable: try isAskable(row),
             namesUnknownLog: namesUnknownLog, unresolvedReference: unresolved)
     }
 
@@ -246,10 +246,10 @@ extension SpoolStore {
 
     /// Whether a question by reference can only find this log: the reference is the daemon's own, or no
     /// other log with it was accepted, as far as is remembered.
-    private func isAskable(_ row: EventRow) -> Bool {
+    private func isAskable(_ row: EventRow) throws -> Bool {
         guard row.kind.isLog, let key = row.reference else { return false }
         if row.flags & EventFlag.referenceIsMinted != 0 { return true }
-        return references.count(of: key) == 1 && !recent.contains(key)
+        return try !hasNamesake(key)
     }
 
     // MARK: What cannot go yet

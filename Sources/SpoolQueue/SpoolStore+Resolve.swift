@@ -66,6 +66,13 @@ extension SpoolStore: CauseIndex {
         return try statements.deletedName.step()
     }
 
+    /// Whether another log has this reference than the one that is held, or had it and was discarded: that
+    /// one may have arrived too, in a request whose answer was lost.
+    func hasNamesake(_ key: ReferenceKey) throws -> Bool {
+        if references.count(of: key) > 1 || recent.contains(key) { return true }
+        return try deletedCount > 0 && isDeleted(key, before: EventSequence(rawValue: 0))
+    }
+
     /// Why the log was discarded that one of the causes names.
     func discardReason(of row: EventRow) throws -> DiscardReason {
         for cause in row.causes {

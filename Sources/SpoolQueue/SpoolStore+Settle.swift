@@ -26,8 +26,8 @@ extension SpoolStore {
         }
         var possibleDuplicates = settlement.possibleDuplicates
         if !settlement.routeAnswered {
-            let doubtful = arrivals.filter { mayBeNamesake($0.event) }
-            arrivals.removeAll { mayBeNamesake($0.event) }
+            let doubtful = try arrivals.filter { try mayBeNamesake($0.event) }
+            try arrivals.removeAll { try mayBeNamesake($0.event) }
             for arrival in doubtful {
                 try release(arrival.event, .init(sequence: arrival.event.sequence), at: now)
             }
@@ -71,10 +71,10 @@ extension SpoolStore {
 
     /// Whether what upstream showed, when it was asked by reference, may be another log of the same name: one
     /// that was accepted after this one's request was on its way.
-    private func mayBeNamesake(_ event: HeldEvent) -> Bool {
+    private func mayBeNamesake(_ event: HeldEvent) throws -> Bool {
         guard event.kind.isLog, let key = event.reference else { return false }
         if event.flags & EventFlag.referenceIsMinted != 0 { return false }
-        return references.count(of: key) > 1 || recent.contains(key)
+        return try hasNamesake(key)
     }
 
     private struct Arrival {

@@ -74,6 +74,24 @@ struct NameTests {
         #expect(lease.text(0).contains("\"data_id\":\"data_there\""))
     }
 
+    @Test("a log is not asked about by a reference that another log has, or had and was discarded")
+    func namesakes() throws {
+        let spool = try TestSpool()
+        let logs = try spool.append(.log("a"), .log("shared", text: "1"), .log("shared", text: "2"))
+        func askable() throws -> [Bool] {
+            let lease = try #require(try spool.lease())
+            var settlement = Settlement(lease: lease.id)
+            settlement.returned = lease.events.map { .init(sequence: $0.sequence) }
+            _ = try spool.settle(settlement)
+            return lease.events.map(\.isAskable)
+        }
+        #expect(try askable() == [true, false, false])
+        #expect(try spool.commit { try $0.discard([logs[2]]) } == .discarded)
+        #expect(try askable() == [true, false])
+        try spool.crash()
+        #expect(try askable() == [true, false])
+    }
+
     @Test("a log that was deleted does not take along what names its reference later")
     func nameIsFreeAgain() throws {
         let spool = try TestSpool()
