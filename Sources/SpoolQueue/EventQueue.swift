@@ -271,19 +271,6 @@ public final class EventQueue: EventSink, EventSource, EventLookup, Sendable {
     }
 }
 
-/// Tells the sender, once, that there is something to lease.
-private final class Doorbell: Sendable {
-    private let listener = Mutex<(@Sendable () -> Void)?>(nil)
-
-    func install(_ notify: @escaping @Sendable () -> Void) {
-        listener.withLock { $0 = notify }
-    }
-
-    func ring() {
-        listener.withLock { $0 }?()
-    }
-}
-
 extension QueueUnreadable {
     fileprivate init(_ failure: GroupFailure) {
         switch failure {
