@@ -17,9 +17,9 @@ import sys
 import tempfile
 import threading
 
-LITTLE, MUCH = 50, 2000
+LITTLE, MUCH = 500, 5000
 # Objects that come and go by chance: connections, threads.
-SLACK = 100
+SLACK = 20
 
 
 def work(port, events):
