@@ -370,10 +370,12 @@ extension HTTPConnection {
             owesRead = false
             context.read()
         }
-        if conversation.patience != .read { pace.stop() }
+        if conversation.patience != .read || conversation.isPassingOn { pace.stop() }
         switch conversation.patience {
         case .unlimited: timer.set(nil)
         case .idle: timer.set(.now() + TimeAmount(settings.idleTimeout))
+        // One part at a time is in memory then, and upstream may be the slower side.
+        case .read where conversation.isPassingOn: timer.set(.now() + TimeAmount(settings.readTimeout))
         case .read: timer.set(pace.deadline(.now(), settings: settings))
         case .linger: linger(timer)
         }

@@ -135,6 +135,9 @@ struct HTTPConversation {
         }
     }
 
+    /// Whether the request is given on as it comes.
+    var isPassingOn: Bool { if case .exchanging = state { true } else { false } }
+
     // MARK: Inputs
 
     /// Bytes arrived, whatever they may mean. Blank lines between requests begin none (RFC 9112,

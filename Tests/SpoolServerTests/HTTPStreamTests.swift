@@ -168,6 +168,35 @@ struct HTTPStreamTests {
         }
     }
 
+    @Test("a request that is passed on may come slowly, as long as it does not pause")
+    func slowRequest() async throws {
+        var settings = HTTPSettings()
+        settings.readTimeout = .milliseconds(500)
+        // Nothing earns more time.
+        settings.readBytesPerSecondMin = .max
+        let head = "POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n"
+        try await Self.run(head, settings: settings) { client, held, server in
+            let body = try #require(held.request.stream)
+            let (parts, taking) = AsyncStream.makeStream(of: StreamPart.self)
+            var received = parts.makeAsyncIterator()
+            // For as long as another connection takes to pause too long, and that thrice.
+            for _ in 0..<3 {
+                let other = try server.connect()
+                try await other.send("POST / HTTP/1.1\r\n")
+                while other.hasNothingToReceive {
+                    // Asked for before it comes: the client is the one who is waited for.
+                    body.bytes.next { taking.yield($0) }
+                    try await client.send("1\r\nx\r\n")
+                    try #require(await received.next() == .bytes([UInt8(ascii: "x")]))
+                }
+            }
+            try await client.send("0\r\n\r\n")
+            #expect(await body.bytes.next() == .end)
+            held.reply(HTTPAnswer(status: 204))
+            #expect(try await Response.receive(from: client).status == 204)
+        }
+    }
+
     // MARK: Answers
 
     @Test("each part of an answer is at the client before the next one is made")
