@@ -36,6 +36,8 @@ struct Calibrator: Sendable {
     /// Takes over what an earlier run has left; the destination is examined at every start.
     mutating func recall(_ recollection: Recollection, at now: Instant) {
         examination = Examination(
+    /// Whether a refused question means that upstream does not know the log.
+    var refusesUnknown: Bool { examination.refusesUnknown }
             result: recollection.calibration, references: recollection.deliveredReferences)
         examineAt = now
     }
@@ -150,7 +152,7 @@ extension SenderMachine {
     /// An examination's question was answered, or not.
     mutating func examined(_ outcome: UpstreamOutcome, sentIn stretch: Int) {
         let next = calibrator.take(outcome, at: now.instant, using: &generator)
-        judgeQuestion(outcome, sentIn: stretch)
+        judgeQuestion(outcome, sentIn: stretch, isBelieved: calibrator.refusesUnknown)
         if let next, life == .running { ask(next) }
     }
 

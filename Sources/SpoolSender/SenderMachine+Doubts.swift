@@ -48,8 +48,9 @@ extension SenderMachine {
         case .closed: return
         }
         guard !isTrying else { return }
-        if let refused = open.open.first(where: { doubt.findings[$0] == .refused }) {
-            conclude(id, open, doubt, [refused])
+        if doubt.findings.values.contains(.refused) {
+            // All of them: while one is left, the lease takes the room of the delivery that is needed.
+            conclude(id, open, doubt, open.open)
         } else if let absent = open.open.first(where: { doubt.findings[$0] == .absent }) {
             var rest = doubt
             rest.findings[absent] = nil
@@ -145,7 +146,8 @@ extension SenderMachine {
         var finding = Finding(outcome, reference: reference, createdAt: facts.createdTime)
         doubt.isAsking = false
         doubt.refusals = finding == .refused ? doubt.refusals + 1 : 0
-        if finding == .refused, doubt.refusals < Self.questionRefusalsMin {
+        let isBelieved = calibrator.refusesUnknown || doubt.refusals >= Self.questionRefusalsMin
+        if finding == .refused, !isBelieved {
             finding = .unclear
         } else if finding == .unclear, doubt.failures >= Self.questionFailuresMax,
             asking.failures == 0 || calibrator.needsDelivery
@@ -164,7 +166,8 @@ extension SenderMachine {
             doubt.findings[place] = finding
         }
         leases[id]?.phase = .inDoubt(doubt)
-        judgeQuestion(outcome, sentIn: stretch, isRepeated: doubt.failures > 1)
+        judgeQuestion(
+            outcome, sentIn: stretch, isRepeated: doubt.failures > 1, isBelieved: isBelieved)
         if case .arrived = finding {
             answeredRoutes.insert(.patchLogByReference)
             calibrator.learned(reference, settings: settings, at: now.instant)
@@ -177,7 +180,8 @@ extension SenderMachine {
     /// a row speaks against the destination: where questions alone fail, deliveries go on. Nor does one
     /// that has failed before, while others are answered.
     mutating func judgeQuestion(
-        _ outcome: UpstreamOutcome, sentIn stretch: Int, isRepeated: Bool = false
+        _ outcome: UpstreamOutcome, sentIn stretch: Int, isRepeated: Bool = false,
+        isBelieved: Bool = false
     ) {
         let isFirst = asking.failures == 0 && !isRepeated
         let retryAfter = outcome.retryAfter(now: now.wall)
@@ -215,6 +219,7 @@ extension SenderMachine {
         guard let open = leases[id], case .inDoubt(let doubt) = open.phase else { return }
         guard !doubt.isAsking, !doubt.findings.isEmpty, calibrator.result == .ask else { return }
         conclude(id, open, doubt, doubt.findings.keys.sorted())
+            if isBelieved { return asking.succeeded() }
     }
 
     /// Settles the events at `places`: what arrived is delivered, the others go back, counted unless

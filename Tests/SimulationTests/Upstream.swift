@@ -20,10 +20,12 @@ struct Upstream {
         var checksParents = true
 
         /// What an empty update of a reference is answered.
-        enum Asking: CaseIterable {
+        enum Asking {
             case truthful, alwaysFound, neverFound
             /// Each question is a 405, and each a 500.
             case refused, failing
+            /// A question about a log that is not there is a 422.
+            case refusesUnknown
 
             /// Whether it says anything about the log.
             var isAnswered: Bool { self != .refused && self != .failing }
@@ -39,7 +41,13 @@ struct Upstream {
         init(using random: inout SeededRandom) {
             bodyBytesMax = [nil, nil, 700, 1500].randomElement(using: &random) ?? nil
             if Int.random(in: 0..<4, using: &random) == 0 {
-                asking = Asking.allCases.randomElement(using: &random) ?? .truthful
+                asking =
+                    [.truthful, .alwaysFound, .neverFound, .refused, .failing]
+                    .randomElement(using: &random) ?? .truthful
+            } else {
+                // Not drawn from `random` itself, whose later draws the kept seeds stand for.
+                var aside = random
+                if Int.random(in: 0..<12, using: &aside) == 0 { asking = .refusesUnknown }
             }
             complaint = Complaint.allCases.randomElement(using: &random) ?? .first
             isMissing404 = Bool.random(using: &random)
@@ -133,6 +141,7 @@ struct Upstream {
         case (.refused, _): return Self.answer(405, "")
         case (.failing, _): return Self.answer(500, "")
         case (.neverFound, _), (.truthful, nil): return Self.answer(404, "")
+        case (.refusesUnknown, nil): return Self.answer(422, "")
         case (.alwaysFound, nil):
             return Self.answer(200, #"{"id":"data_madeup","reference_id":"\#(reference)"}"#)
         case (_, let log?):

@@ -139,6 +139,34 @@ import Testing
         #expect(bench.snapshot.tally.possibleDuplicates == [.log: doubts.count])
     }
 
+    @Test func `an upstream that refuses the unknown is asked about a whole batch at once`() throws {
+        var bench = SenderBench.running(references: ["a"], calibration: .undecided)
+        bench.answer(try #require(bench.last.exchanges.first).id, 200, #"{"id":"data_1"}"#)
+        bench.answer(try #require(bench.last.exchanges.first).id, 422)
+        #expect(bench.snapshot.calibration == .ask)
+        bench.answer(bench.lease(.of(.log, 100)), 500)
+        bench.pass(.seconds(3))
+        try serve(&bench) { question in
+            question.target.hasSuffix("=r1007")
+                ? (200, #"{"id":"data_9","reference_id":"r1007"}"#) : (422, "")
+        }
+        #expect(bench.snapshot.inDoubt == 0)
+        #expect(bench.snapshot.tally.delivered == 1)
+        #expect(bench.snapshot.tally.possibleDuplicates == [.log: 99])
+    }
+
+    @Test func `a fresh upstream that answers no question gets a batch in doubt again`() throws {
+        let doubts = (1...Int64(SenderSettings.doubtsMax)).map { Lease.of(.log, 100, id: $0) }
+        var bench = SenderBench.running(
+            leases: doubts, answered: [], references: [], calibration: .undecided)
+        for _ in 0..<(8 * 60) where bench.snapshot.inDoubt == doubts.count {
+            bench.pass(.seconds(60))
+            try serve(&bench) { _ in (500, "") }
+        }
+        #expect(bench.nextWish() != nil)
+        #expect(bench.snapshot.tally.possibleDuplicates == [.log: 100])
+    }
+
     @Test func `a fresh upstream that refuses to be asked gets the logs in doubt again`() throws {
         var bench = SenderBench.running(answered: [], calibration: .undecided)
         bench.answer(bench.lease(.of(.log, 3)), 500)

@@ -34,6 +34,9 @@ public struct Examination: Equatable, Sendable {
 
     /// What has been shown so far. Stays while a round decides nothing.
     public private(set) var result: Calibration
+    /// Whether upstream refused to be asked about a reference that nobody ever used, and answered about one
+    /// that was delivered: its refusals mean that it knows no such log.
+    public private(set) var refusesUnknown = false
     /// Delivered references, newest first.
     public private(set) var references: [String]
     private var round: [Question] = []
@@ -74,9 +77,13 @@ public struct Examination: Equatable, Sendable {
             let found = UpstreamIdentity.read(answer.body, for: .patchLogByReference, count: 1)
             switch answer.status {
             case 200 where found != nil: return decide(.resend)
-            // Where the unknown is refused, each such log is sent again and counted; none that arrived is.
-            case 404: return decide(.ask)
-            case let status where Finding.isRefusal(status): return decide(.ask)
+            case 404:
+                refusesUnknown = false
+                return decide(.ask)
+            // Each such log is sent again and counted; none that arrived is.
+            case let status where Finding.isRefusal(status):
+                refusesUnknown = true
+                return decide(.ask)
             default: return abandon()
             }
         case .delivered(let reference):
