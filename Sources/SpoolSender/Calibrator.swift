@@ -10,6 +10,8 @@ struct Calibrator: Sendable {
     private static let learningInterval = Duration.seconds(60)
     /// How long rounds may decide nothing, while deliveries succeed, before asking is given up.
     static let patience = Duration.seconds(3600)
+    /// How often room is made for a delivery where every lease is in doubt and no question is answered.
+    static let roomInterval = Duration.seconds(600)
     /// Such rounds that have to follow a delivery each.
     static let servedRoundsMin = 3
 
@@ -27,17 +29,19 @@ struct Calibrator: Sendable {
     private var servedRounds = 0
     private var isServed = false
     private var learnedAt: Instant?
+    /// When room was made for a delivery last.
+    private var roomMadeAt: Instant?
     /// A result that no settlement has carried yet.
     private var news: Calibration?
 
     /// What asking has shown so far.
     var result: Calibration { examination.result }
+    /// Whether a refused question means that upstream does not know the log.
+    var refusesUnknown: Bool { examination.refusesUnknown }
 
     /// Takes over what an earlier run has left; the destination is examined at every start.
     mutating func recall(_ recollection: Recollection, at now: Instant) {
         examination = Examination(
-    /// Whether a refused question means that upstream does not know the log.
-    var refusesUnknown: Bool { examination.refusesUnknown }
             result: recollection.calibration, references: recollection.deliveredReferences)
         examineAt = now
     }
@@ -73,6 +77,7 @@ struct Calibrator: Sendable {
     /// A round that waits after an unclear one begins at once.
     mutating func resume(at now: Instant) {
         if failures > 0, examineAt != nil { examineAt = now }
+        roomMadeAt = nil
     }
 
     /// Begins a round if one is due.
@@ -132,6 +137,14 @@ struct Calibrator: Sendable {
     /// Whether only a delivery is missing to give asking up.
     func isOutOfPatience(at now: Instant) -> Bool {
         unclearSince.map { now - $0 >= Self.patience } ?? false
+    }
+
+    /// Whether room is to be made for the delivery that is missing to give asking up.
+    mutating func wantsRoom(at now: Instant) -> Bool {
+        guard isOutOfPatience(at: now), !isServed else { return false }
+        if let roomMadeAt, now - roomMadeAt < Self.roomInterval { return false }
+        roomMadeAt = now
+        return true
     }
 
     /// The result, once for every change, to be recorded with the next settlement.

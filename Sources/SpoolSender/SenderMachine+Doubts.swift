@@ -65,6 +65,25 @@ extension SenderMachine {
         }
     }
 
+    /// Where every lease is in doubt and no question is answered, no delivery could ever show whose fault
+    /// that is: the smallest of them go back, counted, until another may be open.
+    mutating func makeRoom() {
+        let excess = leases.count - SenderSettings.stuckDoubtsMax + 1
+        guard excess > 0, leases.values.allSatisfy(\.isInDoubt),
+            health.mode(at: now.instant) != .closed
+        else { return }
+        var waiting: [(id: Int64, open: OpenLease, doubt: OpenLease.Doubt)] = []
+        for (id, open) in leases {
+            guard case .inDoubt(let doubt) = open.phase, !doubt.isAsking,
+                doubt.believedAt <= now.instant
+            else { continue }
+            waiting.append((id, open, doubt))
+        }
+        guard !waiting.isEmpty, calibrator.wantsRoom(at: now.instant) else { return }
+        waiting.sort { ($0.open.open.count, $0.id) < ($1.open.open.count, $1.id) }
+        for (id, open, doubt) in waiting.prefix(excess) { conclude(id, open, doubt, open.open) }
+    }
+
     /// The next event of a lease that upstream can be asked about.
     private func nextQuestion(
         _ open: OpenLease, _ doubt: OpenLease.Doubt
@@ -178,7 +197,7 @@ extension SenderMachine {
 
     /// What a question's outcome says about the destination, and about asking. Only the first failure of
     /// a row speaks against the destination: where questions alone fail, deliveries go on. Nor does one
-    /// that has failed before, while others are answered.
+    /// that has failed before, while others are answered. A refusal that is believed is an answer.
     mutating func judgeQuestion(
         _ outcome: UpstreamOutcome, sentIn stretch: Int, isRepeated: Bool = false,
         isBelieved: Bool = false
@@ -200,6 +219,7 @@ extension SenderMachine {
             }
         case .some(let status) where Finding.isRefusal(status):
             health.answeredQuestion(sentIn: stretch)
+            if isBelieved { return asking.succeeded() }
         case nil, 408, 425, 429, .some(500...599):
             if isFirst || retryAfter != nil {
                 failed(
@@ -219,7 +239,6 @@ extension SenderMachine {
         guard let open = leases[id], case .inDoubt(let doubt) = open.phase else { return }
         guard !doubt.isAsking, !doubt.findings.isEmpty, calibrator.result == .ask else { return }
         conclude(id, open, doubt, doubt.findings.keys.sorted())
-            if isBelieved { return asking.succeeded() }
     }
 
     /// Settles the events at `places`: what arrived is delivered, the others go back, counted unless

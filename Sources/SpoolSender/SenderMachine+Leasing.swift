@@ -83,7 +83,7 @@ extension SenderMachine {
         let others = leases.count - inDoubt + supply.batchesAsked + supply.probesAsked
         // Where no question is answered, a delivery has to show whether it is the questions' fault.
         let isStuck = calibrator.isOutOfPatience(at: now.instant) && others == 0
-        let doubtsMax = SenderSettings.doubtsMax * (isStuck ? 2 : 1)
+        let doubtsMax = isStuck ? SenderSettings.stuckDoubtsMax : SenderSettings.doubtsMax
         return others < settings.inFlight.upperBound && inDoubt < doubtsMax
     }
 

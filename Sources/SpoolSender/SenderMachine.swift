@@ -9,7 +9,7 @@ package import SpoolCore
 /// Its invariants, with ``Limits``:
 /// - a lease is held until every event of it is settled and committed; a refused commit is tried again;
 /// - at most ``SenderSettings/inFlight`` deliveries are under way, and as many leases open, beside at most
-///   ``SenderSettings/doubtsMax`` in doubt;
+///   ``SenderSettings/doubtsMax`` in doubt, or ``SenderSettings/stuckDoubtsMax`` where no question is answered;
 /// - what names a log by reference is sent only with the id that upstream gave for it;
 /// - nothing in doubt goes back to the queue before it was asked about, or counted;
 /// - no event is given up because of time or attempts;
@@ -154,6 +154,7 @@ package struct SenderMachine: Sendable {
         if life == .running {
             examine()
             resolveDoubts()
+            makeRoom()
             askForLeases()
         }
         keepNotes()

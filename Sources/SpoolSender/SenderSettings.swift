@@ -30,6 +30,10 @@ public struct SenderSettings: Sendable {
     /// deliveries keep ending in doubt *and* questions keep failing.
     public static let doubtsMax = 32
 
+    /// Leases that may be in doubt while no question is answered, for an hour or longer: those beyond
+    /// ``doubtsMax`` are opened one at a time.
+    public static let stuckDoubtsMax = 64
+
     /// The default settings.
     public init() {}
 }

@@ -76,8 +76,8 @@ public struct SenderSnapshot: Sendable {
     public let inFlight: Int
     /// Deliveries that may be under way at a time.
     public let inFlightLimit: Int
-    /// Leases in doubt, of at most ``SenderSettings/doubtsMax``, or twice as many while no question is
-    /// answered.
+    /// Leases in doubt, of at most ``SenderSettings/doubtsMax``, or ``SenderSettings/stuckDoubtsMax`` while
+    /// no question is answered.
     public let inDoubt: Int
     /// What is parked: the destination first, then operations, then lanes by their numbers.
     public let parked: [Parked]

@@ -139,6 +139,22 @@ import Testing
         #expect(bench.snapshot.tally.possibleDuplicates == [.log: doubts.count])
     }
 
+    @Test(arguments: [SenderSettings.stuckDoubtsMax, SenderSettings.stuckDoubtsMax + 16])
+    func `where the last lease that may be is in doubt too, one goes back to make room`(count: Int)
+        throws
+    {
+        let doubts = (1...Int64(count)).map { Lease.of(.log, Int($0 % 2) + 1, id: $0) }
+        var bench = SenderBench.running(leases: doubts, references: ["a"], calibration: .ask)
+        bench.answer(try #require(bench.last.exchanges.first).id, 500)
+        _ = try wait(&bench, status: 500, deliver: false, hours: 3)
+        // Nothing is delivered: what room was made for goes nowhere.
+        #expect(bench.snapshot.inDoubt == SenderSettings.stuckDoubtsMax - 1)
+        #expect(bench.snapshot.tally.possibleDuplicates.values.allSatisfy { $0 == count - 63 })
+        _ = try #require(try wait(&bench, status: 500))
+        #expect(bench.snapshot.calibration == .resend)
+        #expect(bench.snapshot.tally.possibleDuplicates == [.log: count * 3 / 2])
+    }
+
     @Test func `an upstream that refuses the unknown is asked about a whole batch at once`() throws {
         var bench = SenderBench.running(references: ["a"], calibration: .undecided)
         bench.answer(try #require(bench.last.exchanges.first).id, 200, #"{"id":"data_1"}"#)
