@@ -165,6 +165,8 @@ extension SenderMachine {
     /// An examination's question was answered, or not.
     mutating func examined(_ outcome: UpstreamOutcome, sentIn stretch: Int) {
         let next = calibrator.take(outcome, at: now.instant, using: &generator)
+        // An upstream that can be asked has found a log by this route.
+        if calibrator.result == .ask { answeredRoutes.insert(.patchLogByReference) }
         judgeQuestion(outcome, sentIn: stretch, isBelieved: calibrator.refusesUnknown)
         if let next, life == .running { ask(next) }
     }

@@ -109,10 +109,12 @@ import Testing
     }
 
     /// Asks about the log that an effect names; returns whether the effect died.
-    private func dies(_ bench: inout SenderBench, lease: Int64) throws -> Bool {
+    private func dies(
+        _ bench: inout SenderBench, lease: Int64, status: Int = 404
+    ) throws -> Bool {
         bench.on(.workArrived)
         bench.lease(.naming(["a"], id: lease, from: 1, attempts: 9))
-        bench.answer(try question(bench).id, 404, "who?")
+        bench.answer(try question(bench).id, status, "who?")
         return bench.last.settlements.first?.dead.isEmpty == false
     }
 
@@ -147,6 +149,17 @@ import Testing
         bench.commit(2)
         bench.pass(.seconds(600))
         #expect(try dies(&bench, lease: 3))
+    }
+
+    @Test func `they die too where an examination has shown that refusals mean unknown`() throws {
+        var bench = SenderBench.running(
+            answered: [.postLogs], references: ["known"], calibration: .undecided)
+        bench.answer(try question(bench).id, 200, #"{"id":"data_1"}"#)
+        bench.answer(try question(bench).id, 422)
+        #expect(try !dies(&bench, lease: 1, status: 422))
+        bench.commit(1)
+        bench.pass(.seconds(600))
+        #expect(try dies(&bench, lease: 2, status: 422))
     }
 
     @Test func `on the word of a stranger they never die`() throws {
