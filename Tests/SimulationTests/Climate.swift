@@ -40,6 +40,16 @@ struct Climate {
     var settings = SenderSettings()
     var queue = QueueSettings()
 
+    /// Whether upstream ever tells what an effect by an unknown reference is about. Where it refuses the
+    /// unknown, an examination has to show that first.
+    var isAnswered: Bool {
+        switch rules.asking {
+        case .refused, .failing: false
+        case .refusesUnknown: settings.inDoubt == .ask
+        case .truthful, .alwaysFound, .neverFound: true
+        }
+    }
+
     /// Something that befalls single requests.
     enum Trouble: CaseIterable {
         /// No connection: nothing was sent.

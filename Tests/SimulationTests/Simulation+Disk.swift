@@ -1,3 +1,4 @@
+import SpoolCore
 import SpoolFaultKit
 import SpoolSQLite
 
@@ -8,8 +9,9 @@ extension Simulation {
     struct UnclearGroup {
         /// Which it is.
         let number: Int64
-        /// What its jobs did.
+        /// What its jobs did, and when, by the wall clock.
         let deeds: [(answer: SpoolAnswer, losses: Losses)]
+        let at: Timestamp
     }
 
     /// The file was opened: it holds the last group whole, or nothing of it, and everything before.
@@ -20,7 +22,9 @@ extension Simulation {
             let isThere = try spool.lastGroup() == group.number
             note("group \(group.number) is \(isThere ? "on the disk" : "lost")")
             saw(isThere ? .groupSurvived : .groupLost)
-            if isThere { for deed in group.deeds { try record(deed.answer, deed.losses) } }
+            for deed in group.deeds where isThere {
+                try record(deed.answer, deed.losses, at: group.at)
+            }
         }
         if isUpkeepUnclear {
             isUpkeepUnclear = false

@@ -72,7 +72,7 @@ extension Simulation {
             if canary == .answersBeforeCommit { try acknowledgeEarly(deeds) }
             if try isOver(fate, at: count, group) { return }
             try spool.mark(groups)
-            unclear = UnclearGroup(number: groups, deeds: deeds)
+            unclear = UnclearGroup(number: groups, deeds: deeds, at: time.wall)
             try store.commit()
         } catch let error as SQLiteError where spool.disk.failures > failures {
             note("the disk fails: \(error)")
@@ -86,7 +86,7 @@ extension Simulation {
             return try crash(anyPowerCut())
         }
         unclear = nil
-        for deed in deeds { try record(deed.answer, deed.losses) }
+        for deed in deeds { try record(deed.answer, deed.losses, at: time.wall) }
         try books.checkBalance(of: store)
         if case .diesUntold = fate {
             saw(.crashBeforeAnswer)

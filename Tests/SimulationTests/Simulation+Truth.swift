@@ -5,11 +5,11 @@ import SpoolCore
 /// What is durable now, whoever is told: noted in the books, which find what is wrong with it.
 extension Simulation {
     /// Notes what is durable now, whoever is told.
-    func record(_ answer: SpoolAnswer, _ losses: Losses) throws {
+    func record(_ answer: SpoolAnswer, _ losses: Losses, at now: Timestamp) throws {
         switch answer {
         case .append(.success(let receipt), let events):
             let new = receipt.sequences.filter { books.entries[$0] == nil }
-            try record(events, receipt.sequences)
+            try record(events, receipt.sequences, at: now)
             // A repeat may take the place of the very log it repeats, where the oldest is dropped.
             try record(losses)
             return try checkNames(new)
@@ -37,7 +37,7 @@ extension Simulation {
                 saw(.discard)
             }
         case .replay(_, let step), .replayFollowers(let step, _):
-            for sequence in step.matches { try books.revived(sequence, at: time.wall) }
+            for sequence in step.matches { try books.revived(sequence, at: now) }
             if !step.matches.isEmpty { saw(.replay) }
         case .discardDead(_, let step):
             for sequence in step.matches {
@@ -49,12 +49,14 @@ extension Simulation {
         try record(losses)
     }
 
-    private func record(_ events: [AppEvent], _ sequences: [EventSequence]) throws {
+    private func record(
+        _ events: [AppEvent], _ sequences: [EventSequence], at now: Timestamp
+    ) throws {
         for (event, sequence) in zip(events, sequences) {
             note(
                 "n=\(event.number) \(event.kind) accepted as \(sequence.rawValue): \(event.line ?? "")"
             )
-            if !books.accepted(event, sequence, at: time.wall) { saw(.deduplicated) }
+            if !books.accepted(event, sequence, at: now) { saw(.deduplicated) }
         }
     }
 

@@ -137,7 +137,7 @@ final class Simulation {
     /// Where upstream tells no ids, nobody can deliver what needs one.
     private var isDrained: Bool {
         if books.count(.held) == 0 { return true }
-        guard !climate.rules.asking.isAnswered, books.leases.isEmpty else { return false }
+        guard !climate.isAnswered, books.leases.isEmpty else { return false }
         return books.stranded.count == books.count(.held)
     }
 
