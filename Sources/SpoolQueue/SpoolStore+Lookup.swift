@@ -120,10 +120,9 @@ extension SpoolStore {
     /// Children that wait for a log and effects on it; none where another log goes by the same name: what
     /// names this one by its id finds out when it is looked at.
     private func dependents(of event: HeldEvent) throws -> [EventSequence] {
-        guard let key = event.reference, references.count(of: key) <= 1, !recent.contains(key)
-        else {
-            return []
-        }
+        guard let key = event.reference, references.count(of: key) <= 1, !recent.contains(key),
+            try !isDead(key)
+        else { return [] }
         let rows = try connection.prepare(
             """
             SELECT sequence FROM event WHERE waits_on = ?1

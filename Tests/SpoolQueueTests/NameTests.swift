@@ -92,6 +92,23 @@ struct NameTests {
         #expect(try askable() == [true, false])
     }
 
+    @Test("a log that was deleted does not take along what names a dead one by its id")
+    func deadNamesake() throws {
+        let spool = try TestSpool()
+        let dead = try spool.append(.log("shared"))[0]
+        var settlement = Settlement(lease: try #require(try spool.lease()).id)
+        settlement.dead = [.init(sequence: dead, reason: .refused, status: 422, words: "no")]
+        _ = try spool.settle(settlement)
+        let log = try spool.append(.log("shared"))[0]
+        let feedback = try spool.append(.feedback(on: dead), .feedback(on: log))
+        #expect(try spool.commit { try $0.discard([log]) } == .discarded)
+        #expect(try spool.lease() == nil)
+        let letter = try #require(
+            try spool.commit { try $0.deadLetter(feedback[0], withBody: false) })
+        #expect(letter.reason == DeadLetterReason.causeDead.rawValue)
+        #expect(spool.store.ledger.discarded == 2, "event \(feedback[1].rawValue) goes with its log")
+    }
+
     @Test("a log that was deleted does not take along what names its reference later")
     func nameIsFreeAgain() throws {
         let spool = try TestSpool()
