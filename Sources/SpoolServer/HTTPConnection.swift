@@ -375,7 +375,8 @@ extension HTTPConnection {
         case .unlimited: timer.set(nil)
         case .idle: timer.set(.now() + TimeAmount(settings.idleTimeout))
         // One part at a time is in memory then, and upstream may be the slower side.
-        case .read where conversation.isPassingOn: timer.set(.now() + TimeAmount(settings.readTimeout))
+        case .read where conversation.isPassingOn:
+            timer.set(.now() + TimeAmount(settings.readTimeout))
         case .read: timer.set(pace.deadline(.now(), settings: settings))
         case .linger: linger(timer)
         }

@@ -155,7 +155,8 @@ import Testing
         #expect(bench.snapshot.tally.possibleDuplicates == [.log: count * 3 / 2])
     }
 
-    @Test func `an upstream that refuses the unknown is asked about a whole batch at once`() throws {
+    @Test func `an upstream that refuses the unknown is asked about a whole batch at once`() throws
+    {
         var bench = SenderBench.running(references: ["a"], calibration: .undecided)
         bench.answer(try #require(bench.last.exchanges.first).id, 200, #"{"id":"data_1"}"#)
         bench.answer(try #require(bench.last.exchanges.first).id, 422)
