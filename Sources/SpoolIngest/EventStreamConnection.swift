@@ -219,12 +219,18 @@ extension EventStreamConnection {
     private func answered(_ refusal: AppendRefusal?) {
         switch refusal {
         case nil:
-            isRetrying = false
-            window.accepted()
-            settle()
+            accepted()
         case .duplicate(let index, let reference):
-            isRetrying = false
-            refuse(eventAt: index, reference)
+            refuse(eventAt: index) { DuplicateReference.mistake(reference, of: $0, at: $1) }
+        case .tooLarge(index: let index?):
+            refuse(eventAt: index) {
+                Mistake(
+                    loc: $1,
+                    message: "needs more than half of what this spool may hold; "
+                        + "let the operator raise LOOPSPOOL_MAX_BYTES", type: .value)
+            }
+        case .tooLarge(index: nil):
+            submit(window.halve())
         case .stopping:
             giveUp()
         case .full, .busy, .failing:
@@ -236,13 +242,22 @@ extension EventStreamConnection {
         }
     }
 
-    /// One event of the submission has a reference that is another log's; the others go on.
-    private func refuse(eventAt index: Int, _ reference: String) {
+    /// One event of the submission will never be accepted; the others go on.
+    private func refuse(
+        eventAt index: Int, because mistake: (EventKind, [Mistake.Step]) -> Mistake
+    ) {
+        isRetrying = false
         let refused = window.refuse(eventAt: index)
-        let event: [Mistake.Step] = [.name("line"), .name(refused.kind.lineKey)]
-        let mistake = DuplicateReference.mistake(reference, of: refused.kind, at: event)
+        let mistake = mistake(refused.kind, [.name("line"), .name(refused.kind.lineKey)])
         refused.body.withUnsafeBytes { refuse(LineRefusal([mistake]), $0, refused.line) }
-        if window.hasEventsUnderWay { submit(window.again()) } else { window.accepted() }
+        guard window.hasEventsUnderWay else { return accepted() }
+        submit(window.again())
+        settle()
+    }
+
+    private func accepted() {
+        isRetrying = false
+        if let rest = window.accepted() { submit(rest) }
         settle()
     }
 

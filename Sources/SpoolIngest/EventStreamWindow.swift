@@ -15,6 +15,8 @@ struct EventStreamWindow {
         /// The last line it settles, with the lines before it.
         let through: Int
         let bytes: Int
+        /// Events that go after it, with their lines, because all together were too large.
+        var rest: [(event: EventDraft, line: Int)] = []
     }
 
     /// A line that the sink has refused.
@@ -110,12 +112,36 @@ struct EventStreamWindow {
     /// Whether events of the submission under way are left.
     var hasEventsUnderWay: Bool { underWay?.submission.events.isEmpty == false }
 
-    /// The submission under way is on disk.
-    mutating func accepted() {
-        guard let underWay else { preconditionFailure("accepted, but nothing is under way") }
-        linesSettled = underWay.through
+    /// Leaves the second half of the submission under way for later; the first, to be tried again.
+    mutating func halve() -> Submission {
+        guard var underWay, underWay.lines.count > 1 else {
+            preconditionFailure("fewer than two events are under way")
+        }
         self.underWay = nil
-        settleIfIdle()
+        let kept = underWay.lines.count / 2
+        let second = zip(underWay.submission.events[kept...], underWay.lines[kept...])
+        underWay.rest.insert(contentsOf: second.map { ($0, $1) }, at: 0)
+        underWay.submission.events.removeSubrange(kept...)
+        underWay.lines.removeSubrange(kept...)
+        self.underWay = underWay
+        return underWay.submission
+    }
+
+    /// The submission under way is on disk. Returns what was left of it for later.
+    mutating func accepted() -> Submission? {
+        guard var underWay else { preconditionFailure("accepted, but nothing is under way") }
+        self.underWay = nil
+        guard let next = underWay.rest.first else {
+            linesSettled = underWay.through
+            settleIfIdle()
+            return nil
+        }
+        linesSettled = next.line - 1
+        underWay.submission.events = underWay.rest.map(\.event)
+        underWay.lines = underWay.rest.map(\.line)
+        underWay.rest = []
+        self.underWay = underWay
+        return underWay.submission
     }
 
     /// Lets go of everything; nothing of it will be acked.

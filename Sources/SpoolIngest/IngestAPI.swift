@@ -318,13 +318,18 @@ extension HTTPAnswer {
 }
 
 extension AppendRefusal {
-    /// What the caller is told: nothing of its request was accepted. But for a duplicate, nothing
-    /// is wrong with the events, and they may come again.
+    /// What the caller is told: nothing of its request was accepted. But for a duplicate and
+    /// what is too large, nothing is wrong with the events, and they may come again.
     fileprivate func answer(to kind: EventKind, isArray: Bool) -> HTTPAnswer {
         switch self {
         case .duplicate(let index, let reference):
             HTTPAnswer(
                 DuplicateReference.refusal(reference, of: kind, index: isArray ? index : nil))
+        case .tooLarge:
+            .detail(
+                status: 413,
+                "the request needs more than half of what this spool may hold, nothing was accepted; "
+                    + "send it in parts, or let the operator raise LOOPSPOOL_MAX_BYTES")
         case .full:
             .unavailable(
                 "the spool is full, nothing was accepted; try again later. "

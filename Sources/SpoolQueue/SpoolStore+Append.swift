@@ -7,6 +7,7 @@ internal import SpoolSQLite
 extension SpoolStore {
     func append(_ submission: Submission) throws -> Result<Receipt, AppendRefusal> {
         if let conflict = try conflict(in: submission) { return .failure(conflict) }
+        if let excess = neverFits(submission) { return .failure(excess) }
         guard try makeRoom(for: submission) else { return .failure(.full) }
         let now = clock()
         let first = EventSequence(rawValue: nextSequence)

@@ -8,13 +8,18 @@ extension SpoolStore {
     /// Payload and overhead of what is held.
     var usedBytes: Int64 { ledger.payloadBytes + ledger.held * Limits.eventOverheadBytes }
 
+    /// Why a submission could wait for room for ever, or could cost all others their place: a project may
+    /// hold half of the spool, and has to be able to hold it.
+    func neverFits(_ submission: Submission) -> AppendRefusal? {
+        let bytesMax = settings.bytesMax / 2
+        guard submission.spoolBytes > bytesMax else { return nil }
+        return .tooLarge(index: submission.events.firstIndex { $0.spoolBytes > bytesMax })
+    }
+
     /// Whether a submission may be accepted, after the oldest events have made way where they may.
     func makeRoom(for submission: Submission) throws -> Bool {
-        let more =
-            Int64(submission.bytes.count)
-            + Int64(submission.events.count) * Limits.eventOverheadBytes
-        // What fits into no spool of that size must not cost others their place in it.
-        guard more <= settings.bytesMax, hasRoomOnDisk(at: clock()) else { return false }
+        let more = submission.spoolBytes
+        guard hasRoomOnDisk(at: clock()) else { return false }
         if settings.onFull == .dropOldest {
             try dropOldest(toFit: more)
             return usedBytes + more <= settings.bytesMax
@@ -117,6 +122,16 @@ extension SpoolStore {
     private func hasDigest(_ key: ReferenceKey) -> Bool {
         recent.entries(of: key).prefix(Self.namesakesMax).contains { $0.digest != nil }
     }
+}
+
+extension EventDraft {
+    /// What it takes of the spool's bytes.
+    fileprivate var spoolBytes: Int64 { Int64(body.count) + Limits.eventOverheadBytes }
+}
+
+extension Submission {
+    /// What its events take of the spool's bytes.
+    fileprivate var spoolBytes: Int64 { events.reduce(0) { $0 + $1.spoolBytes } }
 }
 
 /// What is done when the spool is full (`on_full`).

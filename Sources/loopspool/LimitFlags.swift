@@ -13,7 +13,7 @@ struct LimitFlags: ParsableArguments {
             "Free disk below which nothing is accepted. (default: 512MiB)", valueName: "size"))
     var minFreeDisk: String?
 
-    @Option(help: ArgumentHelp("At these bounds: refuse, drop_oldest.", valueName: "policy"))
+    @Option(help: ArgumentHelp("When the spool is full: refuse, drop_oldest.", valueName: "policy"))
     var onFull: String?
 
     @Option(help: ArgumentHelp("What dead letters may take. (default: 512MiB)", valueName: "size"))

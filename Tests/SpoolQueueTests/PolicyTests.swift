@@ -11,7 +11,11 @@ struct FullSpoolTests {
     }
 
     private func refusal(_ spool: TestSpool, _ event: TestEvent) throws -> AppendRefusal? {
-        let submission = TestEvent.submission([event], identity: spool.store.identity)
+        try refusal(spool, [event])
+    }
+
+    private func refusal(_ spool: TestSpool, _ events: [TestEvent]) throws -> AppendRefusal? {
+        let submission = TestEvent.submission(events, identity: spool.store.identity)
         guard case .failure(let refusal) = try spool.commit({ try $0.append(submission) }) else {
             return nil
         }
@@ -76,6 +80,19 @@ struct FullSpoolTests {
         #expect(try spool.drain().flatMap { $0 }.count == Int(report.queued))
     }
 
+    @Test("what takes more than half of it is refused for good, by itself or with others")
+    func neverFits() throws {
+        let spool = try TestSpool(settings: QueueSettings(bytesMax: 5_000, freeDiskBytesMin: 0))
+        func refusal(_ sizes: Int...) throws -> AppendRefusal? {
+            let events = sizes.map { TestEvent.log(text: String(repeating: "x", count: $0)) }
+            return try self.refusal(spool, events)
+        }
+        #expect(try refusal(10, 2_500, 3_000) == .tooLarge(index: 1))
+        #expect(try refusal(600, 600, 600, 600) == .tooLarge(index: nil))
+        #expect(spool.store.ledger.held == 0)
+        #expect(try refusal(600, 600) == nil)
+    }
+
     @Test("nothing is dropped for a request that would not fit into an empty spool")
     func keepsAllForWhatNeverFits() throws {
         var settings = QueueSettings(bytesMax: 5_000, freeDiskBytesMin: 0)
@@ -86,7 +103,7 @@ struct FullSpoolTests {
             [.log("huge", text: String(repeating: "x", count: 6_000))],
             identity: spool.store.identity)
         let answer = try spool.commit { try $0.append(huge) }
-        #expect(throws: AppendRefusal.full) { try answer.get() }
+        #expect(throws: AppendRefusal.tooLarge(index: 0)) { try answer.get() }
         #expect(spool.store.ledger.held == 2)
     }
 

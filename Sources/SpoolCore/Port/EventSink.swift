@@ -19,13 +19,16 @@ public protocol EventSink: Sendable {
 }
 
 /// Why a submission was not accepted although its form is right. Worth trying again, but for
-/// ``duplicate(index:reference:)``.
+/// ``duplicate(index:reference:)`` and ``tooLarge(index:)``.
 public enum AppendRefusal: Error, Equatable, Sendable {
     /// The spool is at its limit of bytes, or the disk at its reserve.
     case full
     /// A log's reference is known already with other bytes, and `duplicate_references: refuse` is set:
-    /// event number `index` of the submission, from 0. The one refusal that trying again does not mend.
+    /// event number `index` of the submission, from 0.
     case duplicate(index: Int, reference: String)
+    /// More than half of what the spool may hold, so that it might never fit: event number `index` by
+    /// itself, or, where nil, all events together.
+    case tooLarge(index: Int?)
     /// The submission waited longer than `accept_timeout` for its transaction.
     case busy
     /// The disk refused the transaction; the text names the failure.
