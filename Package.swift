@@ -133,7 +133,12 @@ let package = Package(
                 "SpoolCore", "SpoolFaultKit", "SpoolQueue", "SpoolSQLite", "SpoolSender",
                 "SpoolTestKit",
             ], exclude: ["seeds.txt"]),
-        .testTarget(name: "CommandLineTests", dependencies: ["SpoolCore", "loopspool"]),
+        .testTarget(
+            name: "CommandLineTests",
+            dependencies: [
+                "SpoolCore", "SpoolServer", "SpoolService", "SpoolTestKit", "loopspool",
+                .product(name: "Logging", package: "swift-log"),
+            ]),
         .testTarget(name: "TidyTests"),
     ],
     swiftLanguageModes: [.v6]

@@ -28,12 +28,21 @@ struct SendCommand: AsyncParsableCommand {
         }
         do {
             var stream = try StreamClient(socket: place.socket("events.sock"))
-            let outcome = try stream.send(from: descriptor)
+            let outcome = try stream.send(from: descriptor) {
+                Console.complain(
+                    "the daemon takes nothing more for now; waiting ('loopspool status' shows why)")
+            }
             for refusal in outcome.refusals {
                 Console.complain("line \(refusal.line) refused: \(refusal.detail)")
             }
             Console.say(
                 "\(outcome.acknowledged) lines dealt with, \(outcome.refusals.count) refused")
+            if let failure = outcome.readFailure {
+                Console.complain(
+                    "cannot read \(file) to its end: \(failure); send what follows those lines again"
+                )
+                throw Ending.noInput
+            }
             guard outcome.refusals.isEmpty else { throw Ending.refusedInput }
         } catch let error as StreamError {
             Console.complain("\(error)")

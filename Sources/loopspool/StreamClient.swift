@@ -8,6 +8,8 @@ struct StreamClient {
         /// Lines that are durable or were refused.
         var acknowledged = 0
         var refusals: [(line: Int, detail: String)] = []
+        /// Why the file was not read to its end, in the system's words.
+        var readFailure: String?
     }
 
     private let socket: Int32
@@ -42,32 +44,46 @@ struct StreamClient {
         _ = signal(SIGPIPE, SIG_IGN)
     }
 
-    /// Sends all of a file, then waits until every line is acknowledged.
-    mutating func send(from file: Int32) throws(StreamError) -> Outcome {
+    /// Sends a file as far as it can be read, then waits until every line is acknowledged.
+    ///
+    /// - Parameters:
+    ///   - patience: milliseconds without a move of the daemon before `whenStalled` is called, once.
+    mutating func send(
+        from file: Int32, patience: Int32 = 10_000, whenStalled: () -> Void = {}
+    ) throws(StreamError) -> Outcome {
+        defer { close(socket) }
         var hasMore = true
-        var chunk = [UInt8](repeating: 0, count: 256 << 10)
+        var isPatient = true
         while true {
-            if hasMore, sentBytes == outgoing.count {
-                let count = read(file, &chunk, chunk.count)
-                if count < 0, errno == EINTR { continue }
-                hasMore = count > 0
-                outgoing = Array(chunk.prefix(max(0, count)))
-                sentBytes = 0
-                tally(linesOf: outgoing)
-                if !hasMore { shutdown(socket, Int32(SHUT_WR)) }
-            }
             let isSending = sentBytes < outgoing.count
-            if !hasMore, !isSending, outcome.acknowledged >= linesTotal { break }
-            var state = pollfd(
-                fd: socket, events: Int16(POLLIN) | (isSending ? Int16(POLLOUT) : 0), revents: 0)
-            _ = poll(&state, 1, -1)
-            if state.revents & Int16(POLLOUT) != 0 { try sendSome() }
-            if state.revents & (Int16(POLLIN) | Int16(POLLHUP) | Int16(POLLERR)) != 0 {
-                try receiveSome()
+            let isIdle = !isSending && outcome.acknowledged >= linesTotal
+            if isIdle, !hasMore { return outcome }
+            // A negative descriptor is passed over.
+            var states = [
+                pollfd(fd: socket, events: Int16(POLLIN | (isSending ? POLLOUT : 0)), revents: 0),
+                pollfd(fd: hasMore && !isSending ? file : -1, events: Int16(POLLIN), revents: 0),
+            ]
+            if poll(&states, 2, isPatient && !isIdle ? patience : -1) == 0 {
+                isPatient = false
+                whenStalled()
             }
+            if states[1].revents != 0 { hasMore = readSome(from: file) }
+            if states[0].revents & Int16(POLLOUT) != 0 { try sendSome() }
+            if states[0].revents & Int16(POLLIN | POLLHUP | POLLERR) != 0 { try receiveSome() }
         }
-        close(socket)
-        return outcome
+    }
+
+    /// Reads what comes next; false at the end, or where nothing more can be read.
+    private mutating func readSome(from file: Int32) -> Bool {
+        var chunk = [UInt8](repeating: 0, count: 256 << 10)
+        let count = read(file, &chunk, chunk.count)
+        if count < 0, errno == EINTR || errno == EAGAIN { return true }
+        if count < 0 { outcome.readFailure = String(cString: strerror(errno)) }
+        outgoing = Array(chunk.prefix(max(0, count)))
+        sentBytes = 0
+        tally(linesOf: outgoing)
+        if count <= 0 { shutdown(socket, Int32(SHUT_WR)) }
+        return count > 0
     }
 
     /// Lines of the file, its unfinished last one included.
