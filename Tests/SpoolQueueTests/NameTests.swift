@@ -106,7 +106,8 @@ struct NameTests {
         let letter = try #require(
             try spool.commit { try $0.deadLetter(feedback[0], withBody: false) })
         #expect(letter.reason == DeadLetterReason.causeDead.rawValue)
-        #expect(spool.store.ledger.discarded == 2, "event \(feedback[1].rawValue) goes with its log")
+        #expect(
+            spool.store.ledger.discarded == 2, "event \(feedback[1].rawValue) goes with its log")
     }
 
     @Test("a log that was deleted does not take along what names its reference later")
