@@ -108,6 +108,8 @@ struct StatusReport {
         }
         writer.key("free_disk_bytes")
         if let free = queue.freeDiskBytes { writer.int(free) } else { writer.null() }
+        writer.key("on_full")
+        writer.string(settings.policy.onFull.rawValue)
         writer.key("disk_below_reserve")
         writer.bool(queue.isDiskFull)
         writer.endObject()

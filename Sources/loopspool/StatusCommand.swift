@@ -58,9 +58,6 @@ struct StatusText: CustomStringConvertible {
     }
 
     var description: String {
-        let ledger = ["accepted", "queued", "in_flight", "delivered", "dead"].map { name in
-            "  \(padded(name.replacing("_", with: " "), 12))\(status["ledger"]?[name]?.intValue ?? 0)"
-        }
         var lines = ["ledger"] + ledger
         if let trouble = status["trouble"]?.stringValue {
             lines.insert("trouble   " + trouble, at: 0)
@@ -68,6 +65,7 @@ struct StatusText: CustomStringConvertible {
         if let age = status["ledger_age_seconds"]?.doubleValue, age > 0 {
             lines[lines.count - ledger.count - 1] = "ledger, as it was \(age) s ago"
         }
+        lines += counters
         let waiting = status["queue"]?["waiting_for_a_log"]?.intValue ?? 0
         if waiting > 0 { lines.append("  \(waiting) of the queued wait for a log they name") }
         if let age = status["queue"]?["oldest_age_seconds"]?.doubleValue {
@@ -87,6 +85,40 @@ struct StatusText: CustomStringConvertible {
         return lines.joined(separator: "\n")
     }
 
+    /// Where every accepted event is; what was given up only where something was.
+    private var ledger: [String] {
+        var rows = ["accepted", "queued", "in_flight", "delivered", "dead"].map { name in
+            (name.replacing("_", with: " "), "\(status["ledger"]?[name]?.intValue ?? 0)")
+        }
+        let discarded = counts(status["ledger"]?["discarded"])
+        if discarded.total > 0 {
+            rows.append(("discarded", "\(discarded.total) (\(discarded.parts))"))
+        }
+        return rows.map { "  \(padded($0, 12))\($1)" }
+    }
+
+    /// What is counted beside the ledger, where there is any.
+    private var counters: [String] {
+        let repeats = counts(status["possible_duplicates"])
+        var rows = [
+            (repeats.total, "sent again, perhaps twice upstream (\(repeats.parts))")
+        ]
+        rows += [
+            ("deduplicated", "repeats recognised, not accepted again"),
+            ("malformed", "lines of streams without acks could not be understood"),
+            ("disk_refusals", "times the disk refused to write"),
+        ].map { (status[$0]?.intValue ?? 0, $1) }
+        return rows.filter { $0.0 > 0 }.map { "  \($0) \($1)" }
+    }
+
+    /// Counters by name: their sum, and each in words.
+    private func counts(_ counters: JSONValue?) -> (total: Int, parts: String) {
+        let counts = (counters?.members ?? []).map { ($0.0, $0.1.intValue ?? 0) }
+            .filter { $0.1 > 0 }
+        let parts = counts.map { "\($0) \($1)" }
+        return (counts.reduce(0) { $0 + $1.1 }, parts.joined(separator: ", "))
+    }
+
     /// What is at its bound; nothing while all is well.
     private var limits: [String] {
         guard let limits = status["limits"] else { return [] }
@@ -98,7 +130,10 @@ struct StatusText: CustomStringConvertible {
         }
         if isFull("spool_bytes") {
             lines.append(
-                "the spool is full or nearly so: callers get 503 until upstream takes some")
+                "the spool is full or nearly so: "
+                    + (limits["on_full"]?.stringValue == "drop_oldest"
+                        ? "the oldest events make way for new ones"
+                        : "callers get 503 until upstream takes some"))
         }
         if isFull("dead_bytes") {
             lines.append("there is no room for more dead letters: replay or discard some")

@@ -43,6 +43,29 @@ import Testing
         #expect(try lines("resend", 0).map { $0.contains("sent again, counted") } == [true])
     }
 
+    @Test func `a status report balances, and tells what is counted beside the ledger`() throws {
+        func lines(_ more: String) throws -> [String] {
+            let ledger =
+                #"{"accepted":10,"queued":1,"in_flight":0,"delivered":2,"dead":3,\#(more)}"#
+            return StatusText(try json(#"{"ledger":\#(ledger)}"#)).description
+                .split(separator: "\n").map(String.init)
+        }
+        let none = try lines(#""discarded":{}},"malformed":0,"possible_duplicates":{"#)
+        #expect(!none.contains { $0.contains("discarded") || $0.contains("malformed") })
+        let some = try lines(
+            #""discarded":{"max_age":3,"operator":1}},"possible_duplicates":{"log":2,"feedback":1},"#
+                + #""deduplicated":4,"malformed":5,"disk_refusals":6,"x":{"#)
+        #expect(some.contains("  discarded   4 (max_age 3, operator 1)"))
+        #expect(some.contains("  3 sent again, perhaps twice upstream (log 2, feedback 1)"))
+        for count in 4...6 { #expect(some.contains { $0.hasPrefix("  \(count) ") }) }
+    }
+
+    @Test(arguments: [("refuse", "callers get 503"), ("drop_oldest", "make way")])
+    func `a status report says what is done at a full spool`(policy: String, words: String) throws {
+        let limits = #"{"spool_bytes":99,"spool_bytes_max":100,"on_full":"\#(policy)"}"#
+        #expect(StatusText(try json(#"{"limits":\#(limits)}"#)).description.contains(words))
+    }
+
     @Test func `a status report has the lines of its own making, only shown`() throws {
         func report(_ words: String) throws -> [Substring] {
             let status = """
