@@ -11,7 +11,10 @@ extension EventQueue {
     ) {
         committer.submit { store in
             let page = try store.listDead(filter, after: last, limit: limit)
-            return { done(page) }
+            return { [self] in
+                guard page.letters.isEmpty, page.last != nil else { return done(page) }
+                listDead(filter, after: page.last, limit: limit, done)
+            }
         } orElse: { _ in
             done(nil)
         }

@@ -156,7 +156,12 @@ extension DeadLetter {
         writer.int(bodyBytes)
         if let body {
             writer.key("body")
-            writer.raw(body)
+            // A damaged one must not break the answer.
+            if (try? body.withUnsafeBytes { try JSONScanner.validate($0) }) != nil {
+                writer.raw(body)
+            } else {
+                writer.string(String(decoding: body, as: UTF8.self))
+            }
         }
         writer.endObject()
     }

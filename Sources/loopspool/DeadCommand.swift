@@ -48,6 +48,17 @@ struct DeadSelection: ParsableArguments {
         !id.isEmpty || project != nil || reason != nil || olderThan != nil
     }
 
+    /// Ends the command where it has named letters by id that are none, or that do not meet the other
+    /// conditions.
+    func checkFound(_ count: Int) throws {
+        let missing = Set(id).count - count
+        guard !id.isEmpty, missing > 0 else { return }
+        Console.complain(
+            "\(missing) of the ids named no such dead letter: "
+                + "it is queued again, delivered or discarded, or another condition excludes it")
+        throw Ending.refusedInput
+    }
+
     /// The conditions as the control socket takes them.
     func write(to writer: inout JSONWriter) {
         if !id.isEmpty {
@@ -101,10 +112,13 @@ struct DeadListCommand: AsyncParsableCommand {
         }
         if json { return Console.say(text) }
         let letters = answer["dead_letters"]?.elements ?? []
-        if letters.isEmpty { return Console.say("no dead letters") }
+        if letters.isEmpty {
+            let isAll = !selection.isFiltered && after == nil
+            return Console.say(isAll ? "no dead letters" : "no such dead letters")
+        }
         for letter in letters { Console.say(DeadText.line(letter)) }
         if let next = answer["next"]?.stringValue {
-            Console.say("there are more: loopspool dead list --after \(next)")
+            Console.say("there are more: say the same with --after \(next)")
         }
     }
 }
@@ -172,6 +186,7 @@ struct DeadReplayCommand: AsyncParsableCommand {
                 "\(DeadText.count(left)) of the chosen stay dead, because something they name was discarded"
             )
         }
+        try selection.checkFound(count + left)
     }
 }
 
@@ -217,6 +232,7 @@ struct DeadDiscardCommand: AsyncParsableCommand {
             dryRun
                 ? "\(DeadText.count(count)) would be discarded"
                 : "\(DeadText.count(count)) discarded")
+        try selection.checkFound(count)
     }
 }
 

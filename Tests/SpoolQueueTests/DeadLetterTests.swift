@@ -24,6 +24,37 @@ struct DeadLetterTests {
         #expect(spool.store.identity.sequence(of: .log, in: letter.id) == log)
     }
 
+    @Test("are found however many others there are before them")
+    func sparse() async throws {
+        let spool = try DiskSpool()
+        let queue = spool.queue
+        let logs = Array(repeating: TestEvent.log(), count: 5_000) + [.log(project: "shop")]
+        let submission = TestEvent.submission(logs, identity: queue.identity)
+        let sequences = try await withCheckedContinuation { done in
+            queue.append(submission) { done.resume(returning: $0) }
+        }.get().sequences
+        for _ in 0..<2 {
+            let answer = await withCheckedContinuation { done in
+                queue.lease(
+                    LeaseWish(eventsMax: 5_001, bytesMax: 64 << 20, linger: .zero)
+                ) { done.resume(returning: $0) }
+            }
+            guard case .batch(let lease) = answer else { break }
+            var settlement = Settlement(lease: lease.id)
+            settlement.dead = lease.events.map {
+                .init(sequence: $0.sequence, reason: .refused, status: 422, words: "no")
+            }
+            #expect(await spool.settle(settlement))
+        }
+        var filter = DeadFilter()
+        filter.project = "shop"
+        let page = await withCheckedContinuation { done in
+            queue.listDead(filter, after: nil, limit: 50) { done.resume(returning: $0) }
+        }
+        #expect(page?.letters.map(\.sequence) == [sequences[5_000]])
+        #expect(page?.last == nil)
+    }
+
     @Test("are found by id, project, reason and age, each alone and together")
     func filters() throws {
         let spool = try TestSpool()
