@@ -40,6 +40,20 @@ extension Examination {
         }
     }
 
+    /// What is sent as JSON should be JSON; only a session is opened by a request without a body.
+    mutating func examineBodies() throws {
+        for table in ["event", "dead"] {
+            let rows = try connection.prepare("SELECT sequence, kind, body FROM \(table)")
+            while try rows.step() {
+                let isSession = rows.integer(1) == Int64(EventKind.session.rawValue)
+                let isWhole = rows.blob(2) {
+                    isSession && $0.isEmpty || (try? JSONScanner.validate($0)) != nil
+                }
+                if !isWhole { note("bodies", "event \(rows.integer(0)) of \(table) is no JSON") }
+            }
+        }
+    }
+
     mutating func examineIdentities() throws {
         let rows = try connection.prepare("SELECT id, block, count, entries, digests FROM identity")
         while try rows.step() {

@@ -87,6 +87,7 @@ struct Examination {
         for (check, sql) in Self.questions { try ask(check, sql) { $0 } }
         try examineLeases()
         try examineCauses()
+        try examineBodies()
         try examineIdentities()
         try examineWaits()
         report.findings.sort { $0.severity == .damage && $1.severity != .damage }

@@ -52,6 +52,7 @@ struct DoctorTests {
                 "INSERT INTO lease SELECT id + 1, destination, operation, state, events FROM lease"
             ),
             ("causes", "UPDATE event SET causes = x'0900000000000000FF' WHERE causes IS NOT NULL"),
+            ("bodies", "UPDATE event SET body = zeroblob(length(body)) WHERE kind = 2"),
             ("ids", "UPDATE identity SET count = count + 1"),
             ("references", "PRAGMA foreign_keys = OFF; UPDATE lane SET project = 77 WHERE id = 1"),
         ])
