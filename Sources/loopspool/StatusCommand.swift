@@ -162,9 +162,9 @@ struct StatusText: CustomStringConvertible {
         }
         lines += StatusText.doubt(upstream)
         if let trouble = upstream["last_trouble"], let words = trouble["words"]?.stringValue {
-            let status = trouble["status"]?.intValue.map { "\($0) " } ?? ""
+            let answer = trouble["status"]?.intValue.map { " it answered: \($0) " } ?? ": "
             let age = Int(trouble["seconds_ago"]?.doubleValue ?? 0)
-            lines.append("  \(age) s ago it answered: \(status)\(words)")
+            lines.append("  \(age) s ago\(answer)\(words)")
         }
         return lines
     }

@@ -66,6 +66,16 @@ import Testing
         #expect(StatusText(try json(#"{"limits":\#(limits)}"#)).description.contains(words))
     }
 
+    @Test func `a status report tells whether upstream's trouble was an answer`() throws {
+        func line(_ status: String) throws -> Substring? {
+            let trouble = #"{"words":"no route","seconds_ago":3\#(status)}"#
+            return StatusText(try json(#"{"upstream":{"last_trouble":\#(trouble)}}"#)).description
+                .split(separator: "\n").last
+        }
+        #expect(try line("") == "  3 s ago: no route")
+        #expect(try line(#","status":500"#) == "  3 s ago it answered: 500 no route")
+    }
+
     @Test func `a status report has the lines of its own making, only shown`() throws {
         func report(_ words: String) throws -> [Substring] {
             let status = """
