@@ -18,7 +18,15 @@ extension Fault {
         let parts = text.split(separator: ":", omittingEmptySubsequences: false)
             .map(FaultMistake.trimmed)
         self.init(effect: try Effect(parts[0], in: text))
-        for part in parts.dropFirst() { try read(part, in: text) }
+        var kinds: Set<Substring> = []
+        for part in parts.dropFirst() {
+            let (name, value) = FaultMistake.member(part)
+            let kind = value == nil ? name.suffix(1) : name
+            guard kinds.insert(kind).inserted else {
+                throw FaultMistake(text, part, "each part may be said once")
+            }
+            try read(part, in: text)
+        }
         try check(text)
     }
 
@@ -31,10 +39,11 @@ extension Fault {
             share = try Self.share(part, in: text)
         case ("retry-after", let value?):
             let time = try FaultMistake.duration(value, in: text)
-            guard time >= .seconds(1), time <= .seconds(86_400) else {
-                throw FaultMistake(text, part, "a Retry-After has 1s to 86400s")
+            let seconds = Int(time.components.seconds)
+            guard time == .seconds(seconds), (1...86_400).contains(seconds) else {
+                throw FaultMistake(text, part, "a Retry-After has whole seconds, 1s to 86400s")
             }
-            retryAfter = Int(time.components.seconds)
+            retryAfter = seconds
         case ("method", let value?) where !value.isEmpty && value.allSatisfy(\.isLetter):
             scope.method = value.uppercased()
         case ("path", let value?) where value.first == "/":
