@@ -56,8 +56,8 @@ struct StreamClient {
         var isPatient = true
         while true {
             let isSending = sentBytes < outgoing.count
-            let isIdle = !isSending && outcome.acknowledged >= linesTotal
-            if isIdle, !hasMore { return outcome }
+            let isIdle = !isSending && outcome.acknowledged >= (hasMore ? linesRead : linesTotal)
+            if isIdle, !hasMore { return outcomeOfWholeLines }
             // A negative descriptor is passed over.
             var states = [
                 pollfd(fd: socket, events: Int16(POLLIN | (isSending ? POLLOUT : 0)), revents: 0),
@@ -88,6 +88,17 @@ struct StreamClient {
 
     /// Lines of the file, its unfinished last one included.
     private var linesTotal: Int { linesRead + (endsInsideLine ? 1 : 0) }
+
+    /// A line that the file's failure cut short, and that was refused for it, is still to be sent.
+    private var outcomeOfWholeLines: Outcome {
+        guard outcome.readFailure != nil, endsInsideLine,
+            let cut = outcome.refusals.firstIndex(where: { $0.line == linesTotal })
+        else { return outcome }
+        var outcome = outcome
+        outcome.refusals.remove(at: cut)
+        outcome.acknowledged = linesRead
+        return outcome
+    }
 
     private mutating func tally(linesOf bytes: [UInt8]) {
         guard let last = bytes.last else { return }

@@ -4,6 +4,7 @@ import Logging
 import SpoolServer
 import SpoolService
 import SpoolTestKit
+import Synchronization
 import Testing
 
 @testable import loopspool
@@ -97,10 +98,38 @@ struct SendTests {
             #expect(outcome.refusals.isEmpty)
             #expect(outcome.readFailure == "Input/output error")
             #expect(await daemon.held() == 2)
+            // A line that this cuts short is still to be sent, and refused by nobody.
+            (terminal, source) = (0, 0)
+            try #require(openpty(&terminal, &source, nil, nil, nil) == 0)
+            put(Self.line + Self.line.dropLast(9), into: source)
+            close(source)
+            let cut = try await send(terminal, to: socket)
+            #expect(cut.acknowledged == 1)
+            #expect(cut.refusals.isEmpty)
+            #expect(cut.readFailure == "Input/output error")
+            #expect(await daemon.held() == 3)
             let directory = open("/", O_RDONLY | O_CLOEXEC)
             let nothing = try await send(directory, to: socket)
             #expect(nothing.acknowledged == 0)
             #expect(nothing.readFailure == "Is a directory")
+        }
+    }
+
+    @Test("a producer that pauses inside a line does not make the daemon look stalled")
+    func pausesInsideLine() async throws {
+        try await run { daemon, socket in
+            var ends: [Int32] = [0, 0]
+            try #require(pipe(&ends) == 0)
+            let (file, source) = (ends[0], ends[1])
+            put("{", into: source)
+            let stalls = Mutex(0)
+            async let outcome = send(file, to: socket, patience: 1) { stalls.withLock { $0 += 1 } }
+            // Nothing tells that nothing happens: many times the patience pass.
+            try await Task.sleep(for: .milliseconds(50))
+            #expect(stalls.withLock(\.self) == 0)
+            put(String(Self.line.dropFirst()), into: source)
+            close(source)
+            #expect(try await outcome.acknowledged == 1)
         }
     }
 
