@@ -36,8 +36,10 @@ struct Calibrator: Sendable {
 
     /// What asking has shown so far.
     var result: Calibration { examination.result }
-    /// Whether a refused question means that upstream does not know the log.
-    var refusesUnknown: Bool { examination.refusesUnknown }
+    /// Whether a question that is refused so means that upstream does not know the log.
+    func meansUnknown(_ outcome: UpstreamOutcome) -> Bool {
+        examination.statusOfUnknown.map { $0 == outcome.status } ?? false
+    }
 
     /// Takes over what an earlier run has left; the destination is examined at every start.
     mutating func recall(_ recollection: Recollection, at now: Instant) {
@@ -77,7 +79,6 @@ struct Calibrator: Sendable {
     /// A round that waits after an unclear one begins at once.
     mutating func resume(at now: Instant) {
         if failures > 0, examineAt != nil { examineAt = now }
-        roomMadeAt = nil
     }
 
     /// Begins a round if one is due.
@@ -167,7 +168,7 @@ extension SenderMachine {
         let next = calibrator.take(outcome, at: now.instant, using: &generator)
         // An upstream that can be asked has found a log by this route.
         if calibrator.result == .ask { answeredRoutes.insert(.patchLogByReference) }
-        judgeQuestion(outcome, sentIn: stretch, isBelieved: calibrator.refusesUnknown)
+        judgeQuestion(outcome, sentIn: stretch, isBelieved: calibrator.meansUnknown(outcome))
         if let next, life == .running { ask(next) }
     }
 

@@ -165,7 +165,8 @@ extension SenderMachine {
         var finding = Finding(outcome, reference: reference, createdAt: facts.createdTime)
         doubt.isAsking = false
         doubt.refusals = finding == .refused ? doubt.refusals + 1 : 0
-        let isBelieved = calibrator.refusesUnknown || doubt.refusals >= Self.questionRefusalsMin
+        let isBelieved =
+            calibrator.meansUnknown(outcome) || doubt.refusals >= Self.questionRefusalsMin
         if finding == .refused, !isBelieved {
             finding = .unclear
         } else if finding == .unclear, doubt.failures >= Self.questionFailuresMax,

@@ -70,12 +70,37 @@ private let unclearAnswers =
         }
     }
 
-    @Test func `a found delivery and a refused fresh reference mean: ask`() {
+    @Test func `a found delivery and three fresh references refused alike mean: ask`() {
         var examination = Examination(result: .undecided, references: ["a"])
         _ = examination.begin()
-        _ = examination.take(log)
+        #expect(examination.take(log) == .next(.unused))
+        #expect(examination.take(answer(422)) == .next(.unused))
+        #expect(examination.take(answer(422)) == .next(.unused))
+        #expect(examination.statusOfUnknown == nil)
         #expect(examination.take(answer(422)) == .decided)
         #expect(examination.result == .ask)
+        #expect(examination.statusOfUnknown == 422)
+    }
+
+    @Test func `refusals of fresh references by more than one status decide nothing`() {
+        var examination = Examination(result: .undecided, references: ["a"])
+        for _ in 1...2 {
+            _ = examination.begin()
+            _ = examination.take(log)
+            _ = examination.take(answer(422))
+            #expect(examination.take(answer(400)) == .unclear)
+        }
+        #expect(examination.result == .undecided)
+    }
+
+    @Test func `one gateway's refusal of a fresh reference is not taken for upstream's`() {
+        var examination = Examination(result: .ask, references: ["a"])
+        _ = examination.begin()
+        _ = examination.take(log)
+        _ = examination.take(answer(422))
+        #expect(examination.take(answer(404)) == .decided)
+        #expect(examination.result == .ask)
+        #expect(examination.statusOfUnknown == nil)
     }
 
     @Test func `a known fresh reference means: send again`() {

@@ -37,6 +37,17 @@ struct SenderBench {
         return bench
     }
 
+    /// A running machine whose upstream has been seen to refuse questions about what it does not know.
+    static func refusingTheUnknown(by status: Int) -> SenderBench {
+        var bench = running(
+            answered: [.postLogs], references: ["known"], calibration: .undecided)
+        while bench.snapshot.calibration == .undecided, let question = bench.last.exchanges.first {
+            let isKnown = question.request.target.hasSuffix("=known")
+            bench.answer(question.id, isKnown ? 200 : status, isKnown ? #"{"id":"data_1"}"# : "")
+        }
+        return bench
+    }
+
     /// Starts, with what an earlier run has left.
     mutating func begin(
         leases: [Lease] = [], answered: Set<Route> = Set(Route.allCases),

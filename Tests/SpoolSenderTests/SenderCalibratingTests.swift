@@ -149,7 +149,7 @@ import Testing
         _ = try wait(&bench, status: 500, deliver: false, hours: 3)
         // Nothing is delivered: what room was made for goes nowhere.
         #expect(bench.snapshot.inDoubt == SenderSettings.stuckDoubtsMax - 1)
-        #expect(bench.snapshot.tally.possibleDuplicates.values.allSatisfy { $0 == count - 63 })
+        #expect(bench.snapshot.tally.possibleDuplicates == [.log: count - 63])
         _ = try #require(try wait(&bench, status: 500))
         #expect(bench.snapshot.calibration == .resend)
         #expect(bench.snapshot.tally.possibleDuplicates == [.log: count * 3 / 2])
@@ -157,9 +157,7 @@ import Testing
 
     @Test func `an upstream that refuses the unknown is asked about a whole batch at once`() throws
     {
-        var bench = SenderBench.running(references: ["a"], calibration: .undecided)
-        bench.answer(try #require(bench.last.exchanges.first).id, 200, #"{"id":"data_1"}"#)
-        bench.answer(try #require(bench.last.exchanges.first).id, 422)
+        var bench = SenderBench.refusingTheUnknown(by: 422)
         #expect(bench.snapshot.calibration == .ask)
         bench.answer(bench.lease(.of(.log, 100)), 500)
         bench.pass(.seconds(3))
@@ -170,6 +168,15 @@ import Testing
         #expect(bench.snapshot.inDoubt == 0)
         #expect(bench.snapshot.tally.delivered == 1)
         #expect(bench.snapshot.tally.possibleDuplicates == [.log: 99])
+    }
+
+    @Test func `its refusals by another status are not believed at once`() throws {
+        var bench = SenderBench.refusingTheUnknown(by: 422)
+        bench.answer(bench.lease(.of(.log, 2)), 500)
+        bench.pass(.seconds(3))
+        try serve(&bench) { _ in (400, "") }
+        #expect(bench.snapshot.inDoubt == 1)
+        #expect(bench.snapshot.tally.possibleDuplicates.isEmpty)
     }
 
     @Test func `a fresh upstream that answers no question gets a batch in doubt again`() throws {

@@ -1,7 +1,7 @@
 /// Finds out whether asking by reference tells the truth about a destination: a delivered reference must
 /// be found, and one that nobody ever used must not.
 ///
-/// Only clear answers decide. *Ask* needs a 200, and then a 404 or a refusal. *Resend* needs all of the
+/// Only clear answers decide. *Ask* needs a 200, and then a 404 or three refusals alike. *Resend* needs all of the
 /// last three deliveries unknown upstream, or the unused reference answered by a log. A question that is
 /// refused for good counts as unknown, once three rounds in a row have met that: where `PATCH` is not
 /// served, nothing can be asked.
@@ -32,11 +32,14 @@ public struct Examination: Equatable, Sendable {
     /// Rounds in a row with refusals before these are believed: some gateway may be in trouble.
     public static let refusedRoundsMin = 3
 
+    /// Refusals of unused references, all alike in one round, before they are taken for "no such log".
+    public static let unusedRefusalsMin = 3
+
     /// What has been shown so far. Stays while a round decides nothing.
     public private(set) var result: Calibration
-    /// Whether upstream refused to be asked about a reference that nobody ever used, and answered about one
-    /// that was delivered: its refusals mean that it knows no such log.
-    public private(set) var refusesUnknown = false
+    /// The refusal by which upstream answered about references that nobody ever used, after it had answered
+    /// about one that was delivered: it means that upstream knows no such log.
+    public private(set) var statusOfUnknown: Int?
     /// Delivered references, newest first.
     public private(set) var references: [String]
     private var round: [Question] = []
@@ -45,6 +48,8 @@ public struct Examination: Equatable, Sendable {
     /// Whether some of them were refusals, and the rounds in a row before this one that had such.
     private var isRefused = false
     private var refusedRounds = 0
+    /// How unused references were refused in this round.
+    private var unusedRefusals: [Int] = []
 
     /// Starts from what an earlier run has left.
     ///
@@ -65,6 +70,7 @@ public struct Examination: Equatable, Sendable {
         round = references.map(Question.delivered)
         misses = 0
         isRefused = false
+        unusedRefusals = []
         return round.first
     }
 
@@ -78,12 +84,9 @@ public struct Examination: Equatable, Sendable {
             switch answer.status {
             case 200 where found != nil: return decide(.resend)
             case 404:
-                refusesUnknown = false
+                statusOfUnknown = nil
                 return decide(.ask)
-            // Each such log is sent again and counted; none that arrived is.
-            case let status where Finding.isRefusal(status):
-                refusesUnknown = true
-                return decide(.ask)
+            case let status where Finding.isRefusal(status): return refusedUnused(by: status)
             default: return abandon()
             }
         case .delivered(let reference):
@@ -102,6 +105,19 @@ public struct Examination: Equatable, Sendable {
 
     /// Questions have gone unanswered for too long while deliveries were answered.
     public mutating func giveUp() { result = .resend }
+
+    /// Each log that is refused so will be sent again and counted: one refusal may have come from a gateway
+    /// in trouble.
+    private mutating func refusedUnused(by status: Int) -> Progress {
+        unusedRefusals.append(status)
+        guard Set(unusedRefusals).count == 1 else { return abandon() }
+        guard unusedRefusals.count == Self.unusedRefusalsMin else {
+            round = [.unused]
+            return .next(.unused)
+        }
+        statusOfUnknown = status
+        return decide(.ask)
+    }
 
     private mutating func missed() -> Progress {
         misses += 1
