@@ -86,7 +86,8 @@ extension SenderMachine {
             finding(outcome, about: reference, for: open.lease.events[$0])
         }
         let isRepeated = open.lease.events[place].attempts > 0
-        judgeQuestion(outcome, sentIn: stretch, isRepeated: isRepeated)
+        judgeQuestion(
+            outcome, sentIn: stretch, isRepeated: isRepeated, isBelieved: findings[0].isClear)
         if !findings[0].isFound { note(outcome, of: .patchLogByReference) }
         if case .found(let identity) = findings[0] {
             answeredRoutes.insert(.patchLogByReference)

@@ -152,14 +152,22 @@ import Testing
     }
 
     @Test func `they die too where an examination has shown that refusals mean unknown`() throws {
-        var bench = SenderBench.running(
-            answered: [.postLogs], references: ["known"], calibration: .undecided)
-        bench.answer(try question(bench).id, 200, #"{"id":"data_1"}"#)
-        bench.answer(try question(bench).id, 422)
+        var bench = SenderBench.refusingTheUnknown(by: 422)
         #expect(try !dies(&bench, lease: 1, status: 422))
         bench.commit(1)
         bench.pass(.seconds(600))
         #expect(try dies(&bench, lease: 2, status: 422))
+    }
+
+    @Test func `many that such an upstream does not know keep nothing else waiting`() throws {
+        var bench = SenderBench.refusingTheUnknown(by: 422)
+        bench.lease(.naming(["a", "b", "c"]))
+        bench.answer(try question(bench).id, 422)
+        bench.answer(try question(bench).id, 422)
+        bench.answer(try question(bench).id, 200, Self.log)
+        #expect(bench.last.settlements.first?.returnedNumbers == [1000, 1001])
+        bench.commit(1)
+        #expect(try delivery(bench).body == #"[{"data_id":"data_9","n":2}]"#)
     }
 
     @Test func `on the word of a stranger they never die`() throws {
