@@ -20,9 +20,8 @@ public final class SpoolLock: Sendable {
                 path: path, errno: errno, words: String(cString: strerror(errno)))
         }
         guard flock(descriptor, LOCK_EX | LOCK_NB) == 0 else {
-            let pid = Self.pid(in: descriptor)
-            close(descriptor)
-            throw QueueError.held(path: path, pid: pid)
+            // A complete object that throws here is ended by `deinit`, which closes.
+            throw QueueError.held(path: path, pid: Self.pid(in: descriptor))
         }
         ftruncate(descriptor, 0)
         let text = Array("\(getpid())\n".utf8)

@@ -54,11 +54,8 @@ public final class RawClient: Sendable {
                 connect(descriptor, $0, socklen_t(MemoryLayout<Address>.size))
             }
         }
-        if result != 0 {
-            let failure = Failure("connect")
-            Glibc.close(descriptor)
-            throw failure
-        }
+        // What is thrown here ends in `deinit`, which closes.
+        guard result == 0 else { throw Failure("connect") }
     }
 
     deinit { Glibc.close(descriptor) }
