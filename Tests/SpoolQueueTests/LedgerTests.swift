@@ -52,7 +52,7 @@ struct LedgerTests {
     func full() throws {
         let spool = try TestSpool(settings: QueueSettings(bytesMax: 4000, freeDiskBytesMin: 0))
         let large = TestEvent.log(text: String(repeating: "x", count: 1200))
-        try spool.append(large, large)
+        for _ in 0..<2 { try spool.append(large) }
         let submission = TestEvent.submission([large], identity: spool.store.identity)
         let refusal = try spool.commit { try $0.append(submission) }
         #expect(throws: AppendRefusal.full) { try refusal.get() }
