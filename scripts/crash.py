@@ -9,9 +9,11 @@ record, and the daemon's own books; then the files are deleted. Portions spend m
 in backoff, so several run side by side.
 
 With --results FILE every portion leaves a line there, and a run that was broken off goes on where
-it was. Everything random comes from --seed; what the machine's own timing adds cannot be repeated.
+it was: a line counts only for the same binary, the same scripts, and the same kills and faults.
+Everything random comes from --seed; what the machine's own timing adds cannot be repeated.
 """
 import argparse
+import hashlib
 import json
 import random
 import signal
@@ -33,6 +35,9 @@ MIX = Mix(children=0.2, early=0.05, updates=0.03, feedback=0.1, results=0.02, se
 WAYS = ("tcp-one", "unix-one", "tcp-array", "unix-array", "stream", "stream")
 SHARE_IN_DRAIN = 0.2            # of the kills: after the load, while the queue empties
 EXTRA = ("feedback", "session", "evaluation_result")
+# What decides about a portion: with one of these changed it says nothing about today's run.
+DECIDING = ("crash.py", "check_record.py", "evidence.py", "verdict.py", "load.py", "workers.py",
+            "author.py")
 
 
 def fault_text(argument):
@@ -152,6 +157,23 @@ class Killer:
         self.upstream.update({fault["fault"]: fault["hits"] for fault in told["faults"]})
 
 
+def fingerprint(*paths):
+    """SHA-256 over the bytes of those files."""
+    sha = hashlib.sha256()
+    for path in paths:
+        sha.update(Path(path).read_bytes())
+    return sha.hexdigest()
+
+
+def terms(options, binary):
+    """What a portion was run with; a stored one stands for another only where all of it agrees."""
+    return {"seed": options.seed, "events": options.portion, "kills asked": options.kills_each,
+            "upstream faults": options.faults,
+            "archive": ["restart"] * options.restart_archive + ["kill"] * options.kill_archive,
+            "binary": fingerprint(binary),
+            "scripts": fingerprint(*(Path(__file__).with_name(name) for name in DECIDING))}
+
+
 def portion(number, options, binary):
     """One portion, from empty directories to the verdict; what is to be told of it."""
     seed = f"{options.seed}-{number}"
@@ -190,7 +212,7 @@ def portion(number, options, binary):
         faults.update(load.faults())
         place.keep = bool(faults)
         return {
-            "seed": options.seed, "portion": number, "events": options.portion,
+            **terms(options, binary), "portion": number,
             "acknowledged": load.counts["acked"], "unanswered": load.counts["unacked"],
             "refused": dict(load.refusals), "kills": killer.count,
             "restarts with events in flight": killer.in_doubt, "delivered":
@@ -202,16 +224,34 @@ def portion(number, options, binary):
             "seconds": round(time.monotonic() - began, 1)}
 
 
-def earlier(options):
-    """What a run with the same seed and portions has done already, by portion."""
+def earlier(options, wanted):
+    """What a run on the same terms has done already, by portion."""
     if not options.results or not Path(options.results).exists():
         return {}
     rows = map(json.loads, Path(options.results).read_text().splitlines())
-    return {r["portion"]: r for r in rows
-            if (r["seed"], r["events"]) == (options.seed, options.portion)}
+    return {r["portion"]: r for r in rows if agrees(r, wanted)}
 
 
-def table(rows, options):
+def agrees(row, wanted):
+    """Whether the portion was run on these terms."""
+    return all(row.get(name) == value for name, value in wanted.items())
+
+
+def shortcomings(rows, total, options, wanted):
+    """Why the run proves less than it was asked to, though nothing may have gone wrong in it."""
+    found = []
+    if idle := [f for f in options.faults.split(",") if f and not total[f"upstream {f}"]]:
+        found.append(f"these never happened, so the run proves less: {', '.join(idle)}")
+    if total["kills"] < options.kills:
+        found.append(f"{total['kills']} kills of {options.kills}, so the run proves less")
+    if options.kills and not total["restarts with events in flight"]:
+        found.append("no kill left an event in flight, so the run proves less")
+    if not all(agrees(row, wanted) for row in rows):
+        found.append("the binary or a script was changed meanwhile, so the run proves nothing")
+    return found
+
+
+def table(rows, options, wanted):
     """The whole run in numbers; True when it holds."""
     total = Counter()
     for row in rows:
@@ -233,10 +273,10 @@ def table(rows, options):
     faults = {n.removeprefix("faults "): v for n, v in total.items() if n.startswith("faults ")}
     for fault, count in faults.items():
         print(f"FAULT {fault}: {count}")
-    idle = [f for f in options.faults.split(",") if f and not total[f"upstream {f}"]]
-    if idle:
-        print(f"FAULT these never happened, so the run proves less: {', '.join(idle)}")
-    return not faults and not idle
+    lacking = shortcomings(rows, total, options, wanted)
+    for words in lacking:
+        print(f"FAULT {words}")
+    return not faults and not lacking
 
 
 def main():
@@ -259,12 +299,14 @@ def main():
     options.portion = min(options.portion, options.events)
     portions = -(-options.events // options.portion)
     options.kills_each = -(-options.kills // portions)
-    began, rows = time.monotonic(), earlier(options)
+    binary = find_binary(options.bin)
+    wanted = terms(options, binary)
+    began, rows = time.monotonic(), earlier(options, wanted)
     missing = [n for n in range(1, portions + 1) if n not in rows]
     # A worker that is told to end clears its workplace away first.
     with ProcessPoolExecutor(options.parallel, initializer=die_with_parent,
                              initargs=(signal.SIGTERM,)) as pool:
-        runs = [pool.submit(portion, n, options, find_binary(options.bin)) for n in missing]
+        runs = [pool.submit(portion, n, options, binary) for n in missing]
         for run in as_completed(runs):
             row = run.result()
             rows[row["portion"]] = row
@@ -272,7 +314,7 @@ def main():
             if options.results:
                 with open(options.results, "a", encoding="utf-8") as file:
                     file.write(json.dumps(row) + "\n")
-    good = table([rows[n] for n in range(1, portions + 1)], options)
+    good = table([rows[n] for n in range(1, portions + 1)], options, wanted)
     print(f"{'this run, s':32}{time.monotonic() - began:>10.0f}")
     print("duplicates 0, lost 0" if good else "FAILED")
     return 0 if good else 1

@@ -137,6 +137,7 @@ class Daemon:
     # Delivery
 
     def deliver_for_ever(self):
+        time.sleep(0.5)         # what was in flight is seen in the status after a restart
         while True:
             try:
                 if not self.deliver():
