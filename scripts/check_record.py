@@ -21,7 +21,8 @@ Acknowledgement journal, NDJSON, written by whoever produced the load:
              as the real id of that log (by reference), session or project (by name); in `sha` the
              value of that field is empty
   session    name of a session that was created; "ref:R" is the one that logs with the
-             `session_reference_id` R made
+             `session_reference_id` R made. An acknowledged one must be named, by its id, by an
+             acknowledged log: only that shows which of the sessions in the record it is
   address    of evaluation events: evaluation id, and "?query" if any, as in the request's path
   by_reference  true: feedback or a result that names its log by reference; its id travels in front
   group      same value for events of one array, which must be accepted whole or not at all
@@ -297,15 +298,17 @@ class Judge:
                                 f"{self.extra[kind]} seen, {counted} counted by the daemon")
 
     def match_sessions(self):
-        """Sessions have no bytes of their own: those that no log named are only counted, and taken
-        for refused ones never."""
-        known = set(self.sessions_made.values())
-        mine = sorted((e for e in self.events if e.kind == "session" and
-                       (e.session in known or e.state != "refused")),
-                      key=lambda e: (e.session not in known, e.state))
-        for event, number in zip(mine, range(len(self.sessions_made))):
+        """Sessions have no bytes of their own: that one arrived is shown by the log that named it.
+        Those that no log named are counted, for those whose answer was lost: taken for
+        acknowledged ones, a session made twice would pay for one that was lost."""
+        known = [name for name in self.sessions_made.values() if name]
+        sessions = [e for e in self.events if e.kind == "session"]
+        named = [e for e in sessions if e.session in known]
+        unsure = [e for e in sessions if e.session not in known and e.state == "unacked"]
+        unnamed = len(self.sessions_made) - len(known)
+        for number, event in enumerate(named + unsure[:unnamed]):
             event.seen.append(number)
-        self.extra["session"] = max(0, len(self.sessions_made) - len(mine))
+        self.extra["session"] = max(0, unnamed - len(unsure))
 
     def ledger(self, status, partial):
         """The daemon's own books against what was seen from outside."""

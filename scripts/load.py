@@ -5,7 +5,8 @@ Logs of realistic size, a share of them children (depth <= 5; named by reference
 accepted after, before, and in the same array as their parents, across connections), updates by
 reference, feedback by the provisional id of an answer. The journal (format: check_record.py) gets
 its line after the acknowledgement only; a request whose answer was lost is written as "unacked"
-and never sent again. The load goes on until as many events as asked for are acknowledged.
+and never sent again. The load goes on until as many events as asked for are acknowledged; then a
+log names each acknowledged session, as a session in the archive's record has no other mark.
 """
 import argparse
 import json
@@ -20,6 +21,7 @@ from spooltools import harness_main
 from workers import Requests, Stream
 
 WAYS = ("tcp-one", "unix-one", "tcp-array", "unix-array", "stream", "stream")
+BATCH = 20                      # sessions named in one request
 
 
 class Load:
@@ -35,6 +37,7 @@ class Load:
         self.journal = open(journal_path, "a", encoding="utf-8")
         self.logs = []
         self.sessions = []          # (name, provisional id)
+        self.unnamed = []           # those of them that no acknowledged log names, at the end
         self.projects = {}          # name -> provisional id
         self.due = deque()          # promised parents that must still be sent
         self.lost = {}              # promised parents without an answer: reference -> Event
@@ -65,7 +68,8 @@ class Load:
         self.join()
 
     def join(self):
-        """Ends when every worker did, and every promised parent was sent (20 s at most)."""
+        """Ends when every worker did, every promised parent was sent, and every session has a log
+        that names it (20 s at most)."""
         for worker in self.workers:
             worker.join()
         courier = Requests(self, "tcp-one", "courier", courier=True)
@@ -73,11 +77,24 @@ class Load:
         while self.due and time.monotonic() < courier.deadline:
             courier.send([self.due.popleft()])
         courier.close()
+        self.name_sessions(courier.deadline)
         with self.lock:
             self.journal.flush()
         for worker in self.workers:
             if worker.error:
                 raise worker.error
+
+    def name_sessions(self, deadline):
+        """A log for each acknowledged session; another one where the answer was lost or 503."""
+        courier = Requests(self, "tcp-array", "namer", courier=True)
+        courier.deadline = deadline
+        self.unnamed = [s for s in self.sessions if not s[0].startswith("ref:")]
+        while self.unnamed and time.monotonic() < deadline:
+            logs = [courier.author.log(session=s, size=300) for s in self.unnamed[:BATCH]]
+            courier.send(logs)
+            if all(log.journal.get("state") == "acked" for log in logs):
+                del self.unnamed[:BATCH]
+        courier.close()
 
     def heal(self, applied):
         """Sends again each promised parent that never arrived: its children wait for it."""
@@ -99,6 +116,8 @@ class Load:
         that got it is made up for by another."""
         faults = Counter({f"well-formed event refused: {words}": count
                           for words, count in self.refusals.items() if words != "503"})
+        if self.unnamed:
+            faults["acknowledged session that no log names"] = len(self.unnamed)
         if self.left:
             faults["asked for, and not acknowledged in time"] = self.left
         return faults
