@@ -2,6 +2,7 @@
 import hashlib
 import json
 import random
+import time
 import urllib.parse
 from dataclasses import dataclass
 
@@ -136,7 +137,7 @@ class Author:
                   "duration": 1.25, "prompt_tokens": r.randrange(4096)}
         text = self.filled(value, size or self.size(), ascii_only=r.random() < 0.3)
         journal = {"kind": "log", "log": None if mint else name, "parent": parent,
-                   "stamps": stamps, "swap": swaps, "sha": self.unswapped(text, value, swaps)}
+                   "since": time.time(), "stamps": stamps, "swap": swaps, "sha": self.unswapped(text, value, swaps)}
         return Event(text, journal, depth=depth, path="/logs", value=value)
 
     def filled(self, value, size, ascii_only):
@@ -195,7 +196,7 @@ class Author:
     def feedback(self, log, by_reference=False):
         event = self.effect("feedback", log, by_reference, "data_id", {
             "type": "rating", "value": self.random.choice(("good", "bad")), "user": self.name()})
-        event.journal["stamps"] = ["created_at"]
+        event.journal |= {"stamps": ["created_at"], "since": time.time()}
         event.path = "/feedback"
         return event
 

@@ -16,7 +16,9 @@ Acknowledgement journal, NDJSON, written by whoever produced the load:
              evaluation result) is about; null where the daemon minted it
   parent     reference of a log's parent, or null
   order      position of an effect among the effects on its log, from 1
-  stamps     keys that were absent when sent, so that the daemon adds them in front
+  stamps     keys that were absent when sent, so that the daemon owes them, in front
+  since      a time (seconds since 1970) at which the event was not sent yet: a `created_at` stamp
+             lies between that, or else a day before, and the request that delivers it
   swap       a list of {"field", and "log", "session" or "project"}: a provisional id that travels
              as the real id of that log (by reference), session or project (by name); in `sha` the
              value of that field is empty
@@ -28,8 +30,9 @@ Acknowledgement journal, NDJSON, written by whoever produced the load:
   group      same value for events of one array, which must be accepted whole or not at all
 Several lines with the same sha are one event; acked wins over refused, refused over unacked.
 
-Raw record, NDJSON, written by the archive: {time, method, path, body, status, answer}. A kill may
-cut a line short. Only a 2xx applies anything. `PATCH {}` changes nothing: it is a question. All
+Raw record, NDJSON, written by the archive: {time, method, path, body, status, answer}. A kill of
+the archive may cut a line short; in every other run a cut line is a fault, as nobody can say what
+it hides. Only a 2xx applies anything. `PATCH {}` changes nothing: it is a question. All
 other writes must deliver events, whatever their answer was.
 
 Exit status: 0 when everything holds, 1 when not, 2 when the input cannot be read.
@@ -42,9 +45,11 @@ from collections import Counter, defaultdict
 from pathlib import Path
 
 from evidence import (NAMED_LOG, blanked, digest, elements, possible_originals, read_journal,
-                      read_record, stamped_from, unstamped, valid_time)
+                      read_record, seconds, stamped_from, unstamped)
 from verdict import figures, report
 
+DAY = 86_400.0                  # seconds
+CLOCK_SLACK = 1.0               # seconds; stamps and the record are in milliseconds
 KINDS = ("log", "update", "feedback", "session", "evaluation_log", "evaluation_result")
 
 
@@ -238,15 +243,24 @@ class Judge:
         in_front = event.stamps
         if event.by_reference:
             in_front += (NAMED_LOG[event.kind],)
-        if event.sha is None or event.sha == digest(text) and not event.by_reference:
+        if event.sha is None:
             return
         bare, values = unstamped(text, in_front, stamped_from(text, event.kind))
         if event.by_reference:
             field = NAMED_LOG[event.kind]
             self.same_id({"field": field, "log": event.log}, values.get(field), place)
-        good_time = "created_at" not in values or valid_time(values["created_at"])
-        if event.sha != digest(bare) or not good_time or set(values) != set(in_front):
+        if event.sha != digest(bare) or set(values) != set(in_front):
             self.faults.add("payload changed", place)
+        if "created_at" in values and not self.timely(event, values["created_at"], request):
+            self.faults.add("created_at is not the time of acceptance",
+                            f"{place}: {values['created_at']}")
+
+    @staticmethod
+    def timely(event, stamp, request):
+        """Whether the daemon can have accepted the event at that time."""
+        stamped, arrived = seconds(stamp), seconds(request.time)
+        since = arrived - DAY if event.since is None else event.since
+        return stamped is not None and since - CLOCK_SLACK <= stamped <= arrived + CLOCK_SLACK
 
     def same_id(self, swap, given, place):
         """A swapped id must be the one that upstream gave to that log, session or project."""
@@ -276,6 +290,9 @@ class Judge:
         self.match_sessions()
         if not any(e.state == "acked" for e in self.events):
             self.faults.add("nothing was acknowledged, so nothing is shown", "the journal")
+        if self.counts["cut lines"] and not trust_questions and not partial:
+            self.faults.add("line cut in the record of an archive that was not killed",
+                            f"{self.counts['cut lines']} lines")
         for event in self.events:
             if not event.seen and trust_questions and event.is_log:
                 if event.log in self.confirmed:
@@ -373,7 +390,8 @@ def main():
     parser.add_argument("--partial", action="store_true",
                         help="not drained yet: nothing is missing")
     parser.add_argument("--trust-questions", action="store_true",
-                        help="the archive was killed: a log its answer to a question shows counts")
+                        help="the archive was killed: a log its answer to a question shows counts, "
+                        "and the record may have cut lines")
     parser.add_argument("--json", help="file that gets the verdict in numbers")
     parser.add_argument("--self-test", action="store_true")
     options = parser.parse_args()

@@ -7,8 +7,11 @@ import sys
 import tempfile
 from pathlib import Path
 
-from check_record import digest, judge_files
+from check_record import digest, judge_files, seconds
 from verdict import BROKEN, figures, report
+
+
+AT = "2026-01-02T03:04:05.678+00:00"        # when everything happens
 
 
 class Story:
@@ -35,7 +38,7 @@ class Story:
         f1 = '{"type":"rating","value":"1","data_id":"data_provisional_a"}'
         self.sent("feedback", f1, log="a", order=3, stamps=["created_at"],
                   swap={"field": "data_id", "log": "a"})
-        at = '{"created_at":"2026-01-02T03:04:05.678+00:00",'
+        at = f'{{"created_at":"{AT}",'
         self.post("/v4/logs", [at + a[1:], '{"reference_id":"ls_1",' + at[1:] + minted[1:]])
         self.post("/v4/logs", [at + b[1:],
                                at + child[1:].replace("data_provisional_a", "data_1")])
@@ -56,22 +59,23 @@ class Story:
 
     def sent(self, kind, text, **rest):
         text = re.sub('"[a-z]+_provisional_[a-z]+"', '""', text)
-        self.journal.append({"kind": kind, "state": "acked", "sha": digest(text), **rest})
+        self.journal.append({"kind": kind, "state": "acked", "sha": digest(text),
+                             "since": seconds(AT) - 60, **rest})
 
     def post(self, path, texts, status=200, **more):
         answers = []
         for _ in texts:
             self.ids += 1
             answers.append({"id": f"data_{self.ids}", "project_id": "pr_1", **more})
-        self.record.append({"time": "t", "method": "POST", "path": path, "status": status,
+        self.record.append({"time": AT, "method": "POST", "path": path, "status": status,
                             "body": "[" + ", ".join(texts) + "]", "answer": json.dumps(answers)})
 
     def write(self, method, path, status):
-        self.record.append({"time": "t", "method": method, "path": path, "status": status,
+        self.record.append({"time": AT, "method": method, "path": path, "status": status,
                             "body": "", "answer": ""})
 
     def patch(self, reference, body, status):
-        self.record.append({"time": "t", "method": "PATCH", "status": status, "body": body,
+        self.record.append({"time": AT, "method": "PATCH", "status": status, "body": body,
                             "path": f"/v4/logs?reference_id={reference}", "answer": "{}"})
 
 
@@ -139,7 +143,7 @@ class WideStory(Story):
 
     def single(self, name, method, path, body, answer, status=200):
         self.at[name] = len(self.record)
-        self.record.append({"time": "t", "method": method, "path": path, "status": status,
+        self.record.append({"time": AT, "method": method, "path": path, "status": status,
                             "body": body, "answer": json.dumps(answer)})
 
     def again(self, name):
@@ -161,6 +165,16 @@ def plants():
     def lost(s): s.record.pop(1)
     def byte(s): changed(s.record, 0, "minted", "mintet")
     def stamp(s): changed(s.record, 0, "2026-01-02T", "someday, ")
+    def stamp_missing(s): changed(s.record, 1, f'"created_at":"{AT}",', "")
+    def reference_missing(s): changed(s.record, 0, '"reference_id":"ls_1",', "")
+    def feedback_unstamped(s): changed(s.record, 6, f'"created_at":"{AT}",', "")
+    def stamp_before(s): changed(s.record, 0, "T03:04:05.678+00:00", "T03:04:05.678+01:00")
+    def stamp_after(s): changed(s.record, 0, "T03:04:05.678+00:00", "T03:04:05.678-01:00")
+    def stamp_last_year(s):
+        for line in s.journal:
+            del line["since"]
+        changed(s.record, 0, "2026-", "2025-")
+    def stamp_without_zone(s): changed(s.record, 0, ".678+00:00", ".678")
     def spacing(s): changed(s.record, 1, '"project":"p"', '"project": "p"')
     def swap(s): changed(s.record, 1, '"parent_id":"data_1"', '"parent_id":"data_2"')
     def unswapped(s): changed(s.record, 6, "data_1", "data_provisional_a")
@@ -196,7 +210,13 @@ def plants():
     return [
         ("log applied twice", delivered_again), ("acknowledged log missing", lost),
         ("another id than the log's", swap), ("payload changed", spacing),
-        ("payload changed", stamp), ("log nobody sent", byte),
+        ("created_at is not the time of acceptance", stamp), ("log nobody sent", byte),
+        ("payload changed", stamp_missing), ("payload changed", reference_missing),
+        ("payload changed", feedback_unstamped),
+        ("created_at is not the time of acceptance", stamp_before),
+        ("created_at is not the time of acceptance", stamp_after),
+        ("created_at is not the time of acceptance", stamp_last_year),
+        ("created_at is not the time of acceptance", stamp_without_zone),
         ("another id than the log's", unswapped), ("child in its parent's request", together),
         ("child before its parent", child_first), ("update before its log", update_first),
         ("effects of one log out of order", disorder), ("repeat after a later effect", late_repeat),
@@ -288,11 +308,15 @@ def wide_plants():
         ("acknowledged evaluation_result missing", lost)]
 
 
-def judge_story(story, directory, tail=""):
+def judge_story(story, directory, cut=None, **more):
+    """What the judge says; the request before line `cut` of the record is there once more, cut."""
     journal, record = Path(directory, "journal"), Path(directory, "record")
     journal.write_text("".join(json.dumps(j) + "\n" for j in story.journal))
-    record.write_text("".join(json.dumps(r) + "\n" for r in story.record) + tail)
-    return judge_files([journal], [record], story.status)
+    lines = [json.dumps(r) + "\n" for r in story.record]
+    if cut is not None:
+        lines.insert(cut, lines[cut - 1][:-20] + "\n" * (cut < len(lines)))
+    record.write_text("".join(lines))
+    return judge_files([journal], [record], story.status, **more)
 
 
 def self_test():
@@ -302,8 +326,11 @@ def self_test():
             good = judge_story(honest, directory)
             report(good, sys.stdout)
             missed += bool(good.faults.counts)
-        cut = judge_story(Story(), directory, tail='{"time":"t","method":"PO')
-        missed += bool(cut.faults.counts) or cut.counts["cut lines"] != 1
+        for at in (1, len(Story().record)):     # a log sent again is what a cut line may hide
+            killed = judge_story(Story(), directory, at, trust_questions=True)
+            found = judge_story(Story(), directory, at).faults.counts
+            missed += bool(killed.faults.counts) or killed.counts["cut lines"] != 1
+            missed += list(found) != ["line cut in the record of an archive that was not killed"]
         planted = [(Story, *p) for p in plants()] + [(WideStory, *p) for p in wide_plants()]
         promises = set()
         for kind, fault, plant in planted:
@@ -315,5 +342,5 @@ def self_test():
             promises.update(p for p, n in broken.items() if n)
             print(f"{'caught' if fault in found else 'MISSED'}: {plant.__name__}: {dict(found)}")
         missed += promises != {*BROKEN, "other"}
-    print(f"SELF-TEST: {missed} missed of {len(planted) + 4}")
+    print(f"SELF-TEST: {missed} missed of {len(planted) + 7}")
     return 1 if missed else 0

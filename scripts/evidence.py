@@ -24,6 +24,7 @@ class Event:
     parent: str | None
     order: int
     stamps: tuple
+    since: float | None
     swaps: tuple
     group: str | None
     session: str | None
@@ -47,6 +48,7 @@ class Event:
 class Request:
     """A line of the raw record."""
     number: int
+    time: str
     method: str
     path: str
     body: str
@@ -80,8 +82,8 @@ def read_journal(paths):
                 continue
             event = Event(j["kind"], j["state"], j["sha"], j.get("marker"), j.get("log"),
                           j.get("parent"), j.get("order", 0), tuple(j.get("stamps", ())),
-                          swaps(j.get("swap")), j.get("group"), j.get("session"),
-                          j.get("address"), j.get("by_reference", False))
+                          j.get("since"), swaps(j.get("swap")), j.get("group"),
+                          j.get("session"), j.get("address"), j.get("by_reference", False))
             events.append(event)
             if event.sha:
                 by_sha[event.sha] = event
@@ -93,7 +95,7 @@ def swaps(given):
 
 
 def read_record(paths, counts):
-    """Every request of the record; a line cut short by a kill is counted and passed over."""
+    """Every request of the record; a line cut short is counted and passed over."""
     number = 0
     for path in paths:
         for line in open(path, encoding="utf-8", errors="surrogateescape", newline="\n"):
@@ -109,7 +111,7 @@ def read_record(paths, counts):
                 except ValueError:
                     continue
             number += 1
-            yield Request(number, r["method"], r["path"], r["body"] or "", r["status"],
+            yield Request(number, r["time"], r["method"], r["path"], r["body"] or "", r["status"],
                           r["answer"] or "")
 
 
@@ -169,8 +171,10 @@ def possible_originals(text, kind):
         yield from found
 
 
-def valid_time(text):
+def seconds(text):
+    """A time with its zone as seconds since 1970; None for anything else."""
     try:
-        return datetime.fromisoformat(text).tzinfo is not None
+        moment = datetime.fromisoformat(text)
     except ValueError:
-        return False
+        return None
+    return moment.timestamp() if moment.tzinfo else None

@@ -4,10 +4,13 @@ import random
 import socket
 import threading
 import urllib.parse
+from datetime import datetime, timezone
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
-NOW = "2026-01-02T03:04:05.678+00:00"
+
+def now():
+    return datetime.now(timezone.utc).isoformat(timespec="milliseconds")
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -76,7 +79,7 @@ class Archive:
     def app(self, method, path, body):
         with self.lock:
             status, value = self.answer(method, path, body)
-            self.record.write(json.dumps({"time": NOW, "method": method, "path": path, "body": body,
+            self.record.write(json.dumps({"time": now(), "method": method, "path": path, "body": body,
                                           "status": status, "answer": json.dumps(value)}) + "\n")
             self.record.flush()
             return status, value

@@ -23,7 +23,7 @@ from http.server import ThreadingHTTPServer
 from pathlib import Path
 
 from evidence import elements
-from fake_archive import NOW, Archive, Faults, Handler, TCPHandler, UnixServer, serve
+from fake_archive import Archive, Faults, Handler, TCPHandler, UnixServer, now, serve
 from fake_client import ask, feedback, log, send
 
 KINDS = {"logs": "log", "feedback": "feedback", "sessions": "session", "log": "evaluation_log",
@@ -105,7 +105,7 @@ class Daemon:
         elif kind != "session":
             cause = reference or named[0]
         if kind in (*LOGS, "feedback") and not inner.get("created_at"):
-            stamps += f'"created_at":"{NOW}",'
+            stamps += f'"created_at":"{now()}",'
         if stamps:
             at = text.index('"log":{') + 7 if kind == "evaluation_log" else 1
             text = text[:at] + stamps + text[at:]
@@ -286,7 +286,7 @@ class Daemon:
                 self.accept([("update", body, path)])
                 return 200, {"id": "data_x", "config": {"id": "", "type": "generic",
                              "status": "committed", "name": ""}, "evaluation_results": [],
-                             "observability_status": "pending", "updated_at": NOW}
+                             "observability_status": "pending", "updated_at": now()}
             kind = KINDS[route.rpartition("/")[2]]
             texts, many = elements(body)
             answers = self.accept([(kind, t, path) for t in texts])
