@@ -126,7 +126,7 @@ extension ArchiveAPI {
             return { if let answer { reply(answer) } else { again() } }
         } orElse: { failure in
             switch failure {
-            case .refused(let words):
+            case .refused(let words), .contradicted(let words):
                 reply(
                     .detail(
                         status: 500,

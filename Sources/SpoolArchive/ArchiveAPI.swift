@@ -209,7 +209,7 @@ struct ArchiveAPI: HTTPApplication {
             return { reply(answer) }
         } orElse: { failure in
             switch failure {
-            case .refused(let words):
+            case .refused(let words), .contradicted(let words):
                 // Not 503, which says that nothing was kept: a commit that failed may have reached
                 // the disk.
                 reply(

@@ -338,7 +338,7 @@ extension AppendRefusal {
             .unavailable("the disk is too slow at the moment, nothing was accepted; try again")
         case .failing(let reason):
             .unavailable(
-                "the disk refuses to write (\(reason)), nothing was accepted; try again later. "
+                "the spool refuses to write (\(reason)), nothing was accepted; try again later. "
                     + "`loopspool status` tells the operator more")
         case .stopping:
             .unavailable("the daemon is stopping, nothing was accepted; try again")

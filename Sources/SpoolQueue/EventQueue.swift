@@ -90,7 +90,7 @@ public final class EventQueue: EventSink, EventSource, EventLookup, Sendable {
             switch failure {
             case .withdrawn: done(.failure(.busy))
             case .stopped: done(.failure(.stopping))
-            case .refused(let words): done(.failure(.failing(words)))
+            case .refused(let words), .contradicted(let words): done(.failure(.failing(words)))
             }
         }
     }
@@ -209,7 +209,10 @@ public final class EventQueue: EventSink, EventSource, EventLookup, Sendable {
             return {}
         } orElse: { [opening] failure in
             // On the committer's thread, as a failing disk's refusals are.
-            if case .refused = failure { opening.watches.remove(watch) }
+            switch failure {
+            case .refused, .contradicted: opening.watches.remove(watch)
+            case .withdrawn, .stopped: break
+            }
         }
     }
 
@@ -276,6 +279,7 @@ extension QueueUnreadable {
         switch failure {
         case .refused(let words):
             description = "the spool's disk refuses, mend it or make room: \(words)"
+        case .contradicted(let words): description = "the spool refuses: \(words)"
         case .withdrawn: description = "the spool's disk is too slow"
         case .stopped: description = "the daemon is stopping"
         }

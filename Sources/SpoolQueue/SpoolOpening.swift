@@ -20,7 +20,9 @@ final class SpoolOpening: @unchecked Sendable {
     private let vfs: String?
     private var known: KnownSpool?
     /// Something went wrong that a damaged file would explain.
-    private var isSuspect = false
+    private(set) var isSuspect = false
+    /// The whole file was read since the start, and nothing was wrong with it.
+    private var isKnownSound = false
 
     init(
         path: String, destination: String, settings: QueueSettings,
@@ -69,7 +71,11 @@ final class SpoolOpening: @unchecked Sendable {
 
     /// The committer gave up a store.
     func failed(_ error: any Error) {
-        if let refusal = error as? SQLiteError, !refusal.isOfTheDisk { isSuspect = true }
+        if let refusal = error as? SQLiteError, !refusal.isOfTheDisk {
+            // In a file that was read through and found sound, a row that breaks the rules is the program's
+            // mistake: to read all of it at every opening would find nothing.
+            if !refusal.isConstraint || !isKnownSound { isSuspect = true }
+        }
         if Self.isDamage(error) { isSuspect = true }
         report(error)
     }
@@ -102,7 +108,9 @@ final class SpoolOpening: @unchecked Sendable {
             return try SpoolDoctor.glance(path: quarantine.path, vfs: vfs)?.description
         }
         let findings = try SpoolDoctor.examine(path: quarantine.path, vfs: vfs).findings
-        return findings.first { $0.severity == .damage }?.description
+        let damage = findings.first { $0.severity == .damage }
+        isKnownSound = damage == nil
+        return damage?.description
     }
 
     private func salvage(_ damage: String) throws {

@@ -47,10 +47,15 @@ extension SpoolStore {
     private func finish(accepted: Int, of count: Int) throws {
         try self.count("deduplicated", count - accepted)
         guard accepted > 0 else { return }
-        statements.storeNextSequence.bind(1, nextSequence)
-        try statements.storeNextSequence.run()
+        try storeNextSequence()
         ledger.accepted += Int64(accepted)
         ledger.held += Int64(accepted)
+    }
+
+    /// A sequence that was given is never given again.
+    func storeNextSequence() throws {
+        statements.storeNextSequence.bind(1, nextSequence)
+        try statements.storeNextSequence.run()
     }
 
     // MARK: One event

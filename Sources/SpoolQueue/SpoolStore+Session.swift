@@ -22,11 +22,23 @@ extension SpoolStore {
     func learnSession(_ id: String, _ session: EventSequence, from log: EventSequence) throws {
         guard let name = try sessionName(session)?.name else { return }
         let known = try self.session(named: name)
-        if known == nil { try insertSession(name, at: log) }
         guard known?.upstreamID == nil else { return }
+        let number = try known?.sequence ?? numberForSession(toldBy: log)
+        if known == nil { try insertSession(name, at: number) }
         statements.learnSession.bind(1, id)
-        statements.learnSession.bind(2, (known?.sequence ?? log).rawValue)
+        statements.learnSession.bind(2, number.rawValue)
         try statements.learnSession.run()
+    }
+
+    /// The number of a session that the destination has not named before: its log's. Where that log opened
+    /// the session at another destination, the number means the session there for ever, so this one gets
+    /// a number of no event.
+    private func numberForSession(toldBy log: EventSequence) throws -> EventSequence {
+        guard try sessionName(log) != nil else { return log }
+        let number = EventSequence(rawValue: nextSequence)
+        nextSequence += 1
+        try storeNextSequence()
+        return number
     }
 
     /// Upstream's id of a session by reference, at this destination; nil while it is not known, and for

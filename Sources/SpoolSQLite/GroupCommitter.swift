@@ -145,7 +145,7 @@ public final class GroupCommitter<State: GroupState>: Sendable {
     private struct Course {
         /// When the state may be opened or tried again, and what the failure was.
         var reopening = ReopenPause(shortest: .milliseconds(100), longest: .seconds(5))
-        var trouble = ""
+        var failure = GroupFailure.refused("")
         /// When upkeep may be tried again: its failures must not hold up the groups.
         var upkeep = ReopenPause(shortest: .seconds(1), longest: .seconds(60))
         var hasUpkeep = true
@@ -162,7 +162,7 @@ public final class GroupCommitter<State: GroupState>: Sendable {
             let group = jobs.filter { !$0.isPatient }
             if state == nil { reopen(&state, &course, isUrgent: isStopping) }
             if state == nil || !course.reopening.isOver(at: .now) {
-                for job in group { job.fail(.refused(course.trouble)) }
+                for job in group { job.fail(course.failure) }
                 if isStopping { break }
                 if group.isEmpty { signal.wait(atMost: course.reopening.left(at: .now)) }
             } else if !group.isEmpty {
@@ -224,7 +224,7 @@ public final class GroupCommitter<State: GroupState>: Sendable {
                 if job.isPatient {
                     course.patient.append(job)
                 } else {
-                    job.fail(.refused(course.trouble))
+                    job.fail(course.failure)
                 }
             }
             return
@@ -260,7 +260,8 @@ public final class GroupCommitter<State: GroupState>: Sendable {
     /// pass before the next one.
     private func failed(_ error: any Error, _ state: inout State?, _ course: inout Course) {
         if !(error is any PreservesState) { state = nil }
-        course.trouble = "\(error)"
+        let isConstraint = (error as? SQLiteError)?.isConstraint ?? false
+        course.failure = isConstraint ? .contradicted("\(error)") : .refused("\(error)")
         course.reopening.begin(at: .now)
         report(error)
     }
@@ -268,8 +269,10 @@ public final class GroupCommitter<State: GroupState>: Sendable {
 
 /// Why submitted work was not committed.
 public enum GroupFailure: Error, Sendable {
-    /// The database refused; the text says how.
+    /// The database refused, because of its disk or of its content; the text says how.
     case refused(String)
+    /// The work breaks the database's own rules: the program is wrong, not the disk.
+    case contradicted(String)
     /// It waited too long and was taken back.
     case withdrawn
     /// The committer is stopping or has stopped.

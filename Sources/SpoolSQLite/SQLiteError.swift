@@ -42,6 +42,8 @@ public struct SQLiteError: Error, Sendable, CustomStringConvertible {
 
     /// SQLite's words, its code, and the statement that failed; never a bound value.
     public var description: String {
-        "SQLite refused \(action): \(message) (code \(code))"
+        let words = "SQLite refused \(action): \(message) (code \(code))"
+        guard isConstraint else { return words }
+        return words + ". The disk is not to blame: report this as a defect of loopspool"
     }
 }

@@ -5,6 +5,7 @@ internal import ServiceLifecycle
 internal import SpoolCore
 internal import SpoolIngest
 internal import SpoolQueue
+internal import SpoolSQLite
 internal import SpoolSender
 public import SpoolServer
 internal import UnixSignals
@@ -175,6 +176,10 @@ private actor Parts {
                 if let notice = error as? SalvageNotice {
                     logger.critical(
                         "the spool's files were mended", metadata: ["what": "\(notice)"])
+                } else if let refusal = error as? SQLiteError, refusal.isConstraint {
+                    logger.error(
+                        "the spool refused a transaction against its rules",
+                        metadata: ["error": "\(error)"])
                 } else {
                     logger.error(
                         "the spool's disk refused a transaction", metadata: ["error": "\(error)"])

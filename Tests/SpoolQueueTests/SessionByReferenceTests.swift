@@ -123,6 +123,48 @@ struct SessionByReferenceTests {
         #expect(try spool.commit { try $0.upstreamID(of: .session, session) } == "sesh_one")
     }
 
+    @Test(
+        "opened by a log that one upstream never took is told by the next one, under the same id",
+        arguments: [false, true])
+    func openedElsewhere(isReplayed: Bool) throws {
+        let spool = try TestSpool()
+        let receipt = try spool.receipt([log("a")])
+        let session = try session(receipt, spool)
+        if isReplayed { try spool.kill(receipt.sequences[0]) }
+        try spool.reopen(destination: "http://other")
+        if isReplayed { _ = try spool.commit { try $0.replay(DeadFilter(), after: nil) } }
+        let inside = try spool.append(within(session))[0]
+        try spool.deliver(try #require(try spool.lease()), session: "sesh_two")
+        let next = try #require(try spool.lease())
+        #expect(next.events.map(\.sequence) == [inside])
+        #expect(next.text(0).contains("\"session_id\":\"sesh_two\""))
+        try spool.deliver(next)
+        // A number was used up, and is given to nothing else, not even after a crash.
+        try spool.crash()
+        let after = try spool.append(.log("b"))[0]
+        #expect(after.rawValue == inside.rawValue + 2)
+        let report = try SpoolDoctor.examine(path: spool.store.connection.path)
+        #expect(report.findings.isEmpty, "\(report.findings)")
+        try spool.reopen(destination: "http://upstream")
+        #expect(try spool.store.upstreamID(of: .session, session) == nil)
+    }
+
+    @Test("keeps the id of one upstream when the log that opened it there goes to another")
+    func deliveredElsewhere() throws {
+        let spool = try TestSpool()
+        let receipt = try spool.receipt([log("a", parent: "slow"), log("b")])
+        let session = try session(receipt, spool)
+        let lease = try #require(try spool.lease())
+        #expect(lease.events.map(\.sequence) == [receipt.sequences[1]])
+        try spool.deliver(lease, session: "sesh_one")
+        try spool.reopen(destination: "http://other")
+        spool.time.advance(.seconds(10))
+        try spool.deliver(try #require(try spool.lease()), session: "sesh_two")
+        #expect(try spool.store.upstreamID(of: .session, session) == "sesh_two")
+        try spool.reopen(destination: "http://upstream")
+        #expect(try spool.store.upstreamID(of: .session, session) == "sesh_one")
+    }
+
     @Test("is never taken for its log where upstream gave only the log an id")
     func logHasIDOnly() throws {
         let spool = try TestSpool()

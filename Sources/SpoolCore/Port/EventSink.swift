@@ -31,7 +31,7 @@ public enum AppendRefusal: Error, Equatable, Sendable {
     case tooLarge(index: Int?)
     /// The submission waited longer than `accept_timeout` for its transaction.
     case busy
-    /// The disk refused the transaction; the text names the failure.
+    /// The spool or its disk refused the transaction; the text names the failure.
     case failing(String)
     /// The daemon is stopping.
     case stopping
