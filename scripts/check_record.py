@@ -287,12 +287,14 @@ class Judge:
     def finish(self, possible, trust_questions, partial):
         """What must have arrived has; what must not has not."""
         groups = defaultdict(set)
-        self.match_sessions()
+        untold = self.match_sessions(partial)
         if not any(e.state == "acked" for e in self.events):
             self.faults.add("nothing was acknowledged, so nothing is shown", "the journal")
         if self.counts["cut lines"] and not trust_questions and not partial:
             self.faults.add("line cut in the record of an archive that was not killed",
                             f"{self.counts['cut lines']} lines")
+        for event in () if partial else untold:
+            self.faults.add("session that no acknowledged log names", event.name())
         for event in self.events:
             if not event.seen and trust_questions and event.is_log:
                 if event.log in self.confirmed:
@@ -314,18 +316,21 @@ class Judge:
                 self.faults.add(f"{kind} extra beyond possible_duplicates",
                                 f"{self.extra[kind]} seen, {counted} counted by the daemon")
 
-    def match_sessions(self):
+    def match_sessions(self, partial):
         """Sessions have no bytes of their own: that one arrived is shown by the log that named it.
-        Those that no log named are counted, for those whose answer was lost: taken for
-        acknowledged ones, a session made twice would pay for one that was lost."""
+        Those that no log named are counted, and taken for those that nobody could tell: for one
+        that a log had to name, a session made twice would pay."""
         known = [name for name in self.sessions_made.values() if name]
+        told = {swap.get("session") for e in self.events if e.state == "acked" for swap in e.swaps}
         sessions = [e for e in self.events if e.kind == "session"]
         named = [e for e in sessions if e.session in known]
-        unsure = [e for e in sessions if e.session not in known and e.state == "unacked"]
+        unsure = [e for e in sessions if e.session not in known and (
+            e.state == "unacked" or e.state == "acked" and (partial or e.session not in told))]
         unnamed = len(self.sessions_made) - len(known)
         for number, event in enumerate(named + unsure[:unnamed]):
             event.seen.append(number)
         self.extra["session"] = max(0, unnamed - len(unsure))
+        return [e for e in sessions if e.state == "acked" and e.session not in told]
 
     def ledger(self, status, partial):
         """The daemon's own books against what was seen from outside."""

@@ -238,18 +238,19 @@ def wide_plants():
     """The same for sessions, projects, evaluations and names by reference."""
     def no_session(s): s.record.pop(s.at["session"])
     def session_twice(s): s.single("again", "POST", "/sessions", "", {"id": "sesh_9"}, 201)
+    def never_named(s):
+        s.journal.append({"kind": "session", "state": "acked", "sha": None, "session": "s2"})
+        session_twice(s)
+        s.status["ledger"].update(accepted=20, delivered=20)
     def lost_beside_twice(s):
-        s.journal.append({"kind": "session", "state": "acked", "sha": None, "session": "s2"})
-        session_twice(s)
+        never_named(s)
+        s.joined("z", "s2", "sesh_provisional_s")
         s.status["possible_duplicates"]["session"] = 1
-        s.status["ledger"].update(accepted=20, delivered=20)
-    def nobody_named(s):
-        s.journal.append({"kind": "session", "state": "acked", "sha": None, "session": "s2"})
-        session_twice(s)
-        s.status["ledger"].update(accepted=20, delivered=20)
-    def lost_but_named(s):
+        s.status["ledger"].update(accepted=21, delivered=21)
+    def lost_to_another(s):
+        never_named(s)
         s.joined("z", "s2", "sesh_1")
-        lost_beside_twice(s)
+        s.status["possible_duplicates"]["session"] = 1
         s.status["ledger"].update(accepted=21, delivered=21)
     def wrong_session(s): s.edit("s", "sesh_1", "sesh_7")
     def unswapped_session(s): s.edit("s", "sesh_1", "sesh_provisional_s")
@@ -286,8 +287,8 @@ def wide_plants():
         ("acknowledged session missing", no_session),
         ("session extra beyond possible_duplicates", session_twice),
         ("acknowledged session missing", lost_beside_twice),
-        ("acknowledged session missing", nobody_named),
-        ("acknowledged session missing", lost_but_named),
+        ("acknowledged session missing", lost_to_another),
+        ("session that no acknowledged log names", never_named),
         ("another id than the session's", wrong_session),
         ("another id than the session's", unswapped_session),
         ("another id than the session's", session_late),

