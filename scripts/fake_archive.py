@@ -79,8 +79,9 @@ class Archive:
     def app(self, method, path, body):
         with self.lock:
             status, value = self.answer(method, path, body)
-            self.record.write(json.dumps({"time": now(), "method": method, "path": path, "body": body,
-                                          "status": status, "answer": json.dumps(value)}) + "\n")
+            self.record.write(json.dumps({"time": now(), "method": method, "path": path,
+                                          "body": body, "status": status,
+                                          "answer": json.dumps(value)}) + "\n")
             self.record.flush()
             return status, value
 

@@ -5,7 +5,8 @@ It speaks the same command line and sockets, slowly and plainly. FAKE_FAULT plan
 harnesses must find: "resend" (does not ask after a lost answer), "forget" (acknowledges before the
 commit), "hasty" (does not wait for causes), "reencode" (parses and prints the JSON), "eager" (swaps
 ids in the user's own text), "shuffle" (keeps no order among the effects on a log), "uncounted"
-(sends again without counting it), "full" (refuses all but its first 300 events with 503).
+(sends again without counting it), "full" (refuses all but its first 300 events with 503), "leak"
+(keeps every event in memory), "hoard" (gives no page of its file back).
 """
 import argparse
 import hashlib
@@ -39,6 +40,7 @@ class Daemon:
     def __init__(self, state, upstream):
         self.lock = threading.RLock()
         self.db = sqlite3.connect(state / "spool.db", check_same_thread=False, isolation_level=None)
+        self.db.execute(f"PRAGMA auto_vacuum={'NONE' if FAULT == 'hoard' else 'FULL'}")
         self.db.executescript("""
             PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;
             CREATE TABLE IF NOT EXISTS event(seq INTEGER PRIMARY KEY AUTOINCREMENT, kind TEXT,
@@ -49,6 +51,8 @@ class Daemon:
             CREATE TABLE IF NOT EXISTS book(name TEXT PRIMARY KEY, n INT);""")
         self.upstream = urllib.parse.urlsplit(upstream)
         self.connection = None
+        self.failures = self.next_try = 0       # in a row; when upstream is tried again
+        self.leaked = []
         if FAULT == "resend":
             self.db.execute("UPDATE event SET flying=0")
         threading.Thread(target=self.deliver_for_ever, daemon=True).start()
@@ -90,6 +94,8 @@ class Daemon:
         value = json.loads(text or "{}")
         if FAULT == "reencode" and kind == "log":
             text = json.dumps(value, separators=(",", ":"))
+        if FAULT == "leak":
+            self.leaked.append(text.encode())
         inner = value["log"] if kind == "evaluation_log" else value
         reference, cause, stamps = inner.get("reference_id"), None, ""
         named = [self.one("SELECT ref FROM minted WHERE id=?", inner[k])
@@ -144,7 +150,14 @@ class Daemon:
                     time.sleep(0.02)
             except (OSError, http.client.HTTPException):
                 self.connection = None
-                time.sleep(0.05)
+                self.back_off()
+
+    def back_off(self):
+        """Waits twice as long after each failure, from 0.05 s on."""
+        pause = 0.05 * 2 ** min(self.failures, 7)
+        self.failures += 1
+        self.next_try = time.monotonic() + pause
+        time.sleep(pause)
 
     def request(self, method, path, body):
         if not self.connection:
@@ -152,7 +165,7 @@ class Daemon:
                                                          self.upstream.port, timeout=10)
         self.connection.request(method, self.upstream.path + path, body.encode())
         response = self.connection.getresponse()
-        return response.status, json.loads(response.read())
+        return response.status, json.loads(response.read() or b"null")
 
     def deliver(self):
         with self.lock:
@@ -179,7 +192,7 @@ class Daemon:
         else:
             with self.lock:
                 self.db.execute(f"UPDATE event SET flying=0 WHERE seq IN ({seqs})")
-            time.sleep(0.05)
+            self.back_off()
         return True
 
     def due(self):
@@ -220,6 +233,7 @@ class Daemon:
         return re.sub(rf'"({"|".join(fields)})":"([^"]*)"', real, text)
 
     def delivered(self, batch, answers):
+        self.failures = 0
         with self.lock:
             self.db.execute("BEGIN IMMEDIATE")
             for row, answer in zip(batch, answers):
@@ -273,6 +287,7 @@ class Daemon:
                                "dead": 0, "discarded": {}},
                     "possible_duplicates": {k: book.get(f"possible {k}", 0) for k in
                                             ("feedback", "session", "evaluation_result")},
+                    "upstream": {"next_try_seconds": max(0, self.next_try - time.monotonic())},
                     "deduplicated": 0, "malformed": 0}
 
     def app(self, method, path, body):
