@@ -1,8 +1,8 @@
 """An outage in real time: an upstream that answers 503 to everything, while apps go on logging.
 
 What is asked of the daemon: it tries as seldom as its backoff says, it needs no more memory the
-longer this lasts, and it delivers again within one backoff interval after upstream is back.
-The events are large, so that a daemon that keeps them in memory shows: it would grow by all
+longer this lasts, and it delivers again when the backoff interval is over in which upstream came
+back. The events are large, so that a daemon that keeps them in memory shows: it would grow by all
 that it accepts, and is allowed a share of that.
 """
 import json
@@ -16,6 +16,7 @@ from spooltools import Failure, wait_for
 BASE, CAP = 1.0, 60.0           # seconds; the daemon's documented backoff
 SLACK = 2.0                     # seconds that a try may be late on a busy machine
 TRIES_MAX = 20                  # in the first minute 7 are expected; 20 and more: once in 10^5 runs
+MAX_IN_FLIGHT = 8               # the daemon's documented limit of requests under way
 SIZE = 16 * 1024                # bytes of an event
 GROWTH_SHARE = 0.25             # of the payload accepted meanwhile; names only are known by heart
 
@@ -105,6 +106,12 @@ def schedule_faults(began, tries, until):
     return faults
 
 
+def herd_faults(tries, requests):
+    """Only the first try may find requests under way; each later one is one request."""
+    most = len(tries) + MAX_IN_FLIGHT
+    return [f"{requests} requests in {len(tries)} tries; at most {most}"] * (requests > most)
+
+
 def memory_faults(samples):
     """What (memory, payload accepted so far), in MB and at equal intervals, says about growth."""
     third = len(samples) // 3
@@ -114,6 +121,17 @@ def memory_faults(samples):
           f"were accepted; at most {accepted * GROWTH_SHARE:.1f} MB")
     return [f"memory grew by {growth:.1f} MB, {accepted:.1f} MB being accepted"] \
         * (growth > accepted * GROWTH_SHARE)
+
+
+def recovery_faults(recovery, next_try, tries):
+    """The interval in force is one that so many tries may have led to, and is kept to."""
+    faults, ceiling = [], min(CAP, BASE * 2 ** len(tries))
+    if next_try > ceiling:
+        faults.append(f"the next try was {next_try:.1f} s away; at most {ceiling:.0f} s")
+    if recovery > next_try + SLACK:
+        faults.append(f"delivery began {recovery:.1f} s after upstream was back, "
+                      f"and was due after {next_try:.1f} s")
+    return faults
 
 
 def outage(daemon, archive, journal, seconds, rate, seed):
@@ -129,20 +147,19 @@ def outage(daemon, archive, journal, seconds, rate, seed):
         samples.append((daemon.memory()[0], chatter.payload / 2**20))
     dead.close()
     down = time.monotonic()
-    faults = schedule_faults(began, tries := dead.tries(), down)
+    tries, requests = dead.tries(), len(dead.times)
+    archive.start_and_wait()        # the daemon may have tried in vain meanwhile: asked after that
     next_try = (daemon.status() or {})["upstream"]["next_try_seconds"] or 0
-    archive.start_and_wait()
     back = time.monotonic()
     wait_for(lambda: archive.record.exists() and archive.record.stat().st_size, CAP + 10,
              "the first delivery after the outage", poll=0.01)
     recovery = time.monotonic() - back
     chatter.finish()
     status = daemon.wait_drained(120)
-    if recovery > CAP + SLACK:
-        faults.append(f"delivery began {recovery:.1f} s after upstream was back")
     print(f"{seconds:.0f} s of 503, {rate} events/s accepted meanwhile ({chatter.count} in all): "
-          f"{len(tries)} tries with {len(dead.times)} requests, at "
+          f"{len(tries)} tries with {requests} requests, at "
           f"{', '.join(f'{t - began:.1f}' for t in tries)} s\n"
-          f"delivery began {recovery:.1f} s after upstream was back (the next try was due "
-          f"{next_try:.1f} s after its end; cap {CAP:.0f} s)", flush=True)
-    return status, faults + memory_faults(samples)
+          f"delivery began {recovery:.1f} s after upstream was back; the next try was due "
+          f"after {next_try:.1f} s", flush=True)
+    return status, [*schedule_faults(began, tries, down), *herd_faults(tries, requests),
+                    *memory_faults(samples), *recovery_faults(recovery, next_try, tries)]

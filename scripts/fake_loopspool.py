@@ -6,7 +6,8 @@ harnesses must find: "resend" (does not ask after a lost answer), "forget" (ackn
 commit), "hasty" (does not wait for causes), "reencode" (parses and prints the JSON), "eager" (swaps
 ids in the user's own text), "shuffle" (keeps no order among the effects on a log), "uncounted"
 (sends again without counting it), "full" (refuses all but its first 300 events with 503), "leak"
-(keeps every event in memory), "hoard" (gives no page of its file back).
+(keeps every event in memory), "hoard" (gives no page of its file back), "herd" (tries upstream with
+many requests), "late" (tries it later than its status says).
 """
 import argparse
 import hashlib
@@ -157,15 +158,17 @@ class Daemon:
         pause = 0.05 * 2 ** min(self.failures, 7)
         self.failures += 1
         self.next_try = time.monotonic() + pause
-        time.sleep(pause)
+        time.sleep(pause + 12 * (FAULT == "late"))
 
     def request(self, method, path, body):
         if not self.connection:
             self.connection = http.client.HTTPConnection(self.upstream.hostname,
                                                          self.upstream.port, timeout=10)
-        self.connection.request(method, self.upstream.path + path, body.encode())
-        response = self.connection.getresponse()
-        return response.status, json.loads(response.read() or b"null")
+        for _ in range(9 if FAULT == "herd" else 1):
+            self.connection.request(method, self.upstream.path + path, body.encode())
+            response = self.connection.getresponse()
+            answer = response.read()
+        return response.status, json.loads(answer or b"null")
 
     def deliver(self):
         with self.lock:

@@ -45,6 +45,8 @@ CASES = [
     ("outage: backlog, keeps its file", BACKLOG, "hoard", "FAULT files: "),
     ("outage: in real time, honest", DOWNTIME, "", "next try was due"),
     ("outage: in real time, keeps it in memory", DOWNTIME, "leak", "FAULT memory grew by "),
+    ("outage: in real time, many requests a try", DOWNTIME, "herd", "requests in "),
+    ("outage: in real time, back late", DOWNTIME, "late", "FAULT delivery began "),
     ("demo", ["demo.py"], "", "\nOK: 248 acknowledged, 248 delivered"),
     ("demo: re-encodes the JSON", ["demo.py"], "reencode", "payload changed"),
 ]
