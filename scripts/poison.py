@@ -3,12 +3,14 @@
 
 One log in 10,000 is poison: the daemon's door lets it pass, the archive refuses it with 422. One
 more project is refused altogether: every request that holds a log of it is answered 403. All wait
-in the spool when upstream comes up. Measured is how fast the other logs arrive, from the archive's
-raw record, beside runs in the same minutes without poison and without that project.
+in the spool when upstream comes up. Measured is how soon after that the other logs arrive, from the
+archive's raw record, beside runs in the same minutes without poison and without that project.
 """
 import argparse
 import json
 import statistics
+import subprocess
+import time
 from collections import Counter
 from datetime import datetime
 
@@ -50,8 +52,18 @@ def accept(daemon, requests):
     connection.close()
 
 
-def arrivals(record):
-    """When each good log arrived, in seconds since the first; what arrived that must not."""
+def bring_up(daemon, archive):
+    """Starts upstream, and has the daemon try it now: how long its backoff still lasts is chance.
+    The time before that."""
+    began = time.time()
+    archive.start_and_wait()
+    subprocess.run([daemon.binary, "dead", "resume", "--runtime-dir", daemon.runtime], check=True,
+                   stdout=subprocess.DEVNULL, timeout=30)
+    return began
+
+
+def arrivals(record, began):
+    """When each good log arrived, in seconds since `began`; what arrived that must not."""
     times, odd, seen = [], Counter(), set()
     for request in map(json.loads, open(record, encoding="utf-8")):
         if request["method"] != "POST" or request["status"] != 200:
@@ -64,7 +76,7 @@ def arrivals(record):
             seen.add(reference)
             times.append(datetime.fromisoformat(request["time"]).timestamp())
     times.sort()
-    return [t - times[0] for t in times], odd
+    return [t - began for t in times], odd
 
 
 class Settled:
@@ -93,11 +105,11 @@ def run(binary, options, poisoned):
         archive = place.own(ArchiveServer(binary, place.path, f"status=403:body={REFUSED}", 1))
         daemon = place.own(Daemon(binary, place.path, archive.url)).start_and_wait()
         accept(daemon, requests)
-        archive.start_and_wait()
+        began = bring_up(daemon, archive)
         status = wait_for(Settled(daemon, archive.record, found), options.seconds, lambda:
                           f"the good logs to arrive; ledger {(daemon.status() or {})['ledger']}",
                           poll=0.2)
-        times, odd = arrivals(archive.record)
+        times, odd = arrivals(archive.record, began)
         book = status["ledger"]
         faults = [f"{count} {name} arrived" for name, count in odd.items()]
         if len(times) != found["good"]:
@@ -107,6 +119,7 @@ def run(binary, options, poisoned):
         place.keep = bool(faults)
         row = {"poisoned": poisoned, "good": found["good"], "poison dead": book["dead"],
                "refused waiting": book["queued"] + book["in_flight"],
+               "first after s": round(times[0], 2),
                "99 % after s": round(times[len(times) * 99 // 100], 2),
                "all after s": round(times[-1], 2), "faults": faults}
         print(json.dumps(row), flush=True)
@@ -121,20 +134,23 @@ def main():
     parser.add_argument("--size", type=int, default=1024)
     parser.add_argument("--runs", type=int, default=3, help="of each sort, by turns")
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--least", type=float, default=0.9, help="ratio of the rates that passes")
+    parser.add_argument("--least", type=float, default=0.9,
+                        help="ratio of the rates that passes, for 99 %% of the good logs")
+    parser.add_argument("--least-all", type=float, default=0.8, help="for all of them: those that "
+                        "shared a batch with the last poison come 0.2 to 0.3 s after the others")
     parser.add_argument("--seconds", type=float, default=300, help="for one drain")
     options = parser.parse_args()
     binary = find_binary(options.bin)
     rows = [run(binary, options, poisoned) for _ in range(options.runs)
             for poisoned in (False, True)]
     good = not any(row["faults"] for row in rows)
-    for when in ("99 % after s", "all after s"):
+    for when, least in (("99 % after s", options.least), ("all after s", options.least_all)):
         plain, poisoned = (statistics.median(r[when] for r in rows if r["poisoned"] is p)
                            for p in (False, True))
         ratio = plain / poisoned
-        good = good and (ratio >= options.least or when.startswith("all"))
+        good = good and ratio >= least
         print(f"{when.removesuffix(' after s'):5} of the good logs: {plain:.2f} s without, "
-              f"{poisoned:.2f} s with poison; ratio of the rates {ratio:.2f}")
+              f"{poisoned:.2f} s with poison; ratio of the rates {ratio:.2f}, at least {least}")
     print("OK" if good else "FAILED")
     return 0 if good else 1
 
