@@ -17,6 +17,9 @@ struct DiskFaultTests {
         let failure: FaultDisk.Failure
         let effect: FaultDisk.Effect
 
+        /// Whether it shows only when the file is opened again: what is known by heart is not read.
+        var needsReopening: Bool { operation == .read || operation == .open }
+
         var testDescription: String { "\(failure) on \(files.rawValue), \(effect) of it done" }
     }
 
@@ -42,6 +45,9 @@ struct DiskFaultTests {
         while true {
             let spool = try DiskSpool()
             await spool.recall()
+            await spool.checkpointOften()
+            let others = fault.needsReopening ? 1 : 0
+            if others > 0 { spool.disk.fail(.sync, on: .log, with: .sync) }
             spool.disk.fail(
                 fault.operation, on: fault.files, with: fault.failure, first: place,
                 effect: fault.effect)
@@ -50,7 +56,7 @@ struct DiskFaultTests {
                 fault.operation, on: fault.files, with: fault.failure, first: place + 3,
                 effect: fault.effect)
             try await shortHistory(spool)
-            let failures = spool.disk.failures
+            let failures = spool.disk.failures - others
             spool.disk.mend()
             try await check(spool, "\(fault.testDescription), operation \(place)")
             await spool.stop()
@@ -58,6 +64,7 @@ struct DiskFaultTests {
             // Every one of the first; then ever fewer of the many reads.
             place += 1 + place / 16
         }
+        #expect(place > 1, "it never happened: the row proves nothing")
     }
 
     private func shortHistory(_ spool: DiskSpool) async throws {

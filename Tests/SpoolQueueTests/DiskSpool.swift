@@ -1,6 +1,7 @@
 import Foundation
 import SpoolCore
 import SpoolFaultKit
+import SpoolSQLite
 import SpoolTestKit
 import Synchronization
 
@@ -116,6 +117,18 @@ final class DiskSpool {
     func report() async -> QueueReport? {
         await withCheckedContinuation { done in
             queue.report { done.resume(returning: try? $0.get()) }
+        }
+    }
+
+    /// From now on commits copy the log into the database, until the store is made anew.
+    func checkpointOften() async {
+        await withCheckedContinuation { done in
+            queue.committer.submit { store in
+                try store.connection.execute("PRAGMA wal_autocheckpoint = 4")
+                return { done.resume() }
+            } orElse: { _ in
+                done.resume()
+            }
         }
     }
 
