@@ -11,13 +11,24 @@ import Testing
 @Suite("The files of a spool")
 struct DiskFileTests {
     /// The files of a spool that died: database and log, no `-shm`.
-    private func deadSpool(_ rounds: Int = 6) async throws -> (directory: String, acked: Int) {
+    private func deadSpool() async throws -> (directory: String, acked: Int) {
+        let (directory, ends) = try await spoolByCommit()
+        return (directory, ends.count * 2)
+    }
+
+    /// The same, and where in the log each commit ends: each took two events, the first 1 and 2.
+    private func spoolByCommit() async throws -> (directory: String, ends: [UInt64]) {
         let spool = try DiskSpool()
-        for _ in 0..<rounds { await spool.append(2) }
+        var ends: [UInt64] = []
+        for _ in 0..<6 {
+            await spool.append(2)
+            let log = try #require(FileHandle(forReadingAtPath: spool.directory + "/spool.db-wal"))
+            ends.append(try log.seekToEnd())
+        }
         let image = try TestFolder.make("disk")
         spool.disk.crash(into: image, leaving: .nothing, seed: 1)
         await spool.stop()
-        return (image, rounds * 2)
+        return (image, ends)
     }
 
     private func open(_ directory: String) throws -> SpoolStore {
@@ -35,34 +46,43 @@ struct DiskFileTests {
         #expect(store.ledger.held == Int64(acked))
     }
 
-    @Test(
-        "a log that was cut off opens with the commits before the cut", arguments: [0.2, 0.5, 0.9])
-    func truncatedLog(share: Double) async throws {
-        let (directory, acked) = try await deadSpool()
-        let log = directory + "/spool.db-wal"
-        let handle = try #require(FileHandle(forUpdatingAtPath: log))
-        try handle.truncate(atOffset: UInt64(Double(try handle.seekToEnd()) * share))
-        try handle.close()
+    @Test("a log that was cut off opens with the whole commits before the cut, and no more")
+    func truncatedLog() async throws {
+        let (directory, ends) = try await spoolByCommit()
+        let files = try ["", "-wal"].map {
+            try Data(contentsOf: URL(filePath: directory + "/spool.db" + $0))
+        }
+        for length in [ends[0] / 5, ends[0] / 2] + ends.flatMap({ [$0 - 1, $0] }) {
+            let copy = try TestFolder.make("disk")
+            try files[0].write(to: URL(filePath: copy + "/spool.db"))
+            try files[1].prefix(Int(length)).write(to: URL(filePath: copy + "/spool.db-wal"))
+            try expect(ends.count { $0 <= length }, in: copy, "cut at \(length) of \(ends)")
+        }
+    }
+
+    /// The spool holds the events of the first commits, and no others.
+    private func expect(_ commits: Int, in directory: String, _ place: String) throws {
         let store = try open(directory)
-        #expect(try store.connection.text("PRAGMA integrity_check") == "ok")
-        #expect(store.ledger.held <= Int64(acked))
-        let rows = try store.connection.integer("SELECT count(*) FROM event")
-        #expect(rows == store.ledger.held)
+        #expect(try store.connection.text("PRAGMA integrity_check") == "ok", "\(place)")
+        let held = Int64(commits * 2)
+        #expect(store.ledger.held == held && store.ledger.accepted == held, "\(place)")
+        let found = try SalvageSpool.sequences("event", store.connection)
+        #expect(found == Set(1..<(held + 1)), "\(place)")
     }
 
     @Test("a log of another time, whose salt does not match, is not read")
     func foreignLog() async throws {
-        let (directory, acked) = try await deadSpool()
+        let (directory, ends) = try await spoolByCommit()
         let log = directory + "/spool.db-wal"
         var bytes = try Data(contentsOf: URL(filePath: log))
         // The salt in the second half of the frames' headers (sqlite.org/fileformat2.html, section 4.1).
         let frame = 24 + 8192
         let count = (bytes.count - 32) / frame
-        for number in (count / 2)..<count { bytes[32 + number * frame + 8] ^= 0xff }
+        // From the last frame of the fourth commit on.
+        let first = (Int(ends[3]) - 32) / frame - 1
+        for number in first..<count { bytes[32 + number * frame + 8] ^= 0xff }
         try bytes.write(to: URL(filePath: log))
-        let store = try open(directory)
-        #expect(try store.connection.text("PRAGMA integrity_check") == "ok")
-        #expect(store.ledger.held < Int64(acked))
+        try expect(3, in: directory, "of another time from frame \(first) of \(count)")
     }
 
     @Test(
