@@ -127,9 +127,12 @@ final class SalvageOpening {
 
     var reports: [String] { words.all.withLock { $0 } }
 
-    /// Delivers all that can be, as a sender that finds everything well.
-    func drain(_ store: SpoolStore) throws {
+    /// Delivers all that can be, as a sender that finds everything well; returns the batches.
+    @discardableResult
+    func drain(_ store: SpoolStore) throws -> [Lease] {
+        var delivered: [Lease] = []
         func deliver(_ lease: Lease) throws {
+            delivered.append(lease)
             var settlement = Settlement(lease: lease.id)
             settlement.delivered = lease.events.map {
                 .init(sequence: $0.sequence, id: "data_1", projectID: nil)
@@ -148,12 +151,13 @@ final class SalvageOpening {
             try store.commit()
             guard case .batch(let lease) = answer else {
                 if store.hasNews() { continue }
-                guard case .nothing(let due?) = answer, due > time.now else { return }
+                guard case .nothing(let due?) = answer, due > time.now else { break }
                 // What names a lost log waits for it a while.
                 time.advance(due - time.now)
                 continue
             }
             try deliver(lease)
         }
+        return delivered
     }
 }
