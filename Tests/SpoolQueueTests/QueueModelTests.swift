@@ -15,6 +15,7 @@ struct QueueModelTests {
         for _ in 0..<250 { try run.step() }
         try run.finish()
         #expect(run.model.crashes > 0, "seed \(seed) never crashed: the test proves little")
+        #expect(run.spool.recoveries == run.model.crashes, "seed \(seed): a crash tidied up")
         #expect(run.model.delivered > 20, "seed \(seed) delivered next to nothing")
     }
 
@@ -47,7 +48,8 @@ private struct ModelRun {
     init(seed: UInt64) throws {
         self.seed = seed
         random = SeededRandom(seed: seed)
-        spool = try TestSpool()
+        // Small, so that a death meets spilled pages, checkpoints, and a log that began anew.
+        spool = try TestSpool(pragmas: "PRAGMA cache_size = 10; PRAGMA wal_autocheckpoint = 20")
     }
 
     mutating func step() throws {
@@ -296,9 +298,12 @@ private struct ModelRun {
             #expect(model.isOwnAncestor(event), "seed \(seed): \(event) is in no circle")
             model.events[sequence]?.state = .dead
         }
-        for (sequence, _) in deaths {
+        for (sequence, reason) in deaths where model.events[sequence]?.state != .dead {
             // A cause that died in the same look may come later in the list: the whole look is judged.
-            if model.events[sequence]?.state != .dead { model.events[sequence]?.state = .dead }
+            model.events[sequence]?.state = .dead
+            if reason != DeadLetterReason.causeDead.rawValue {
+                Issue.record("seed \(seed): \(sequence.rawValue) died of \(reason), which is new")
+            }
         }
         for (sequence, reason) in deaths where reason == DeadLetterReason.causeDead.rawValue {
             let event = try #require(model.events[sequence])

@@ -1,5 +1,6 @@
 import Foundation
 import SpoolCore
+import SpoolFaultKit
 import SpoolSQLite
 import SpoolTestKit
 
@@ -11,10 +12,19 @@ final class TestSpool {
     let time = TestTime()
     var settings = QueueSettings(freeDiskBytesMin: 0)
     private(set) var store: SpoolStore!
+    /// Deaths of the process that left a log to be recovered.
+    private(set) var recoveries = 0
+    /// Where the files are: it dies with the process, so that nothing is tidied up.
+    private let disk = FaultDisk("spool-\(UUID().uuidString)")
+    /// What every connection is told when it is open.
+    private let pragmas: String
 
-    init(settings: QueueSettings = QueueSettings(freeDiskBytesMin: 0)) throws {
+    init(
+        settings: QueueSettings = QueueSettings(freeDiskBytesMin: 0), pragmas: String = ""
+    ) throws {
         directory = try TestFolder.make("spool")
         self.settings = settings
+        self.pragmas = pragmas
         try open()
     }
 
@@ -26,9 +36,10 @@ final class TestSpool {
     /// A spool whose file an earlier version of the program wrote.
     init(upTo version: Int, fill: (Connection) throws -> Void) throws {
         directory = try TestFolder.make("spool")
+        pragmas = ""
         let connection = try DurableFile.open(
             path: directory + "/spool.db", applicationID: QueueSchema.applicationID,
-            migrations: Array(QueueSchema.migrations.prefix(version)))
+            migrations: Array(QueueSchema.migrations.prefix(version)), vfs: disk.name)
         try fill(connection)
         try open()
     }
@@ -38,7 +49,8 @@ final class TestSpool {
         settings.instant = { time.instant }
         store = try SpoolStore(
             path: directory + "/spool.db", destination: destination, settings: settings,
-            clock: { time.now })
+            clock: { time.now }, vfs: disk.name)
+        try store.connection.execute(pragmas)
     }
 
     /// Stops, and starts with another upstream.
@@ -61,7 +73,11 @@ final class TestSpool {
             try store.begin()
             try work(store)
         }
+        // A store that is thrown away would tidy up its log, and a dead process does not.
+        disk.becomeReadOnly()
         store = nil
+        disk.mend()
+        if SpoolDoctor.size(of: directory + "/spool.db-wal") > 0 { recoveries += 1 }
         try open()
     }
 
