@@ -114,9 +114,11 @@ extension HTTPConnection {
             keepsAlive ? (framing.isVersion10 ? .keepAlive : nil) : .close
         let head = answer.encodedHead(
             length, connection: option, allocator: context.channel.allocator)
-        context.writeAndFlush(wrapOutboundOut(head), promise: nil)
+        // Before the write: where the client has left, that closes the channel before it returns, and
+        // what is under way by then is cancelled.
         exchange.answer = StreamedAnswer(
             body.bytes, length: framing.isHead ? .none : length)
+        context.writeAndFlush(wrapOutboundOut(head), promise: nil)
         pullAnswer()
     }
 

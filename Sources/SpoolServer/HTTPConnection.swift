@@ -322,6 +322,8 @@ extension HTTPConnection {
         guard let context, let framing else { preconditionFailure("a request without its head") }
         if framing.expectsContinue {
             context.writeAndFlush(wrapOutboundOut(HTTPAnswer.invitation), promise: nil)
+            // A write to a client that has left closes the channel before it returns.
+            guard conversation.awaitsAnswer else { return }
         }
         guard framing.length != .none else { return call() }
         let connection = NIOLoopBound(self, eventLoop: context.eventLoop)

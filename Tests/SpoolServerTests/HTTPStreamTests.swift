@@ -1,3 +1,4 @@
+import Dispatch
 import NIOCore
 import NIOHTTP1
 import SpoolCore
@@ -335,6 +336,44 @@ struct HTTPStreamTests {
                 return
             }
         }
+    }
+
+    /// Sends `text`, leaves, and only then lets the event loop go on; returns once nobody is served.
+    private static func leaveAtOnce(
+        after text: String, _ respond: @escaping @Sendable (HTTPRequest) -> HTTPAnswer
+    ) async throws {
+        let hasLeft = DispatchSemaphore(value: 0)
+        let application = ScriptedApplication(
+            plan: { _ in
+                hasLeft.wait()
+                return .stream
+            }, respond: respond)
+        try await ServerFixture.run(application) { server in
+            let client = try server.connect()
+            try await client.send(text)
+            try await eventually { application.planned.withLock { $0.count } == 1 }
+            client.disconnect()
+            hasLeft.signal()
+            try await eventually { server.connections.open == 0 }
+        }
+    }
+
+    @Test(
+        "a client that leaves before it is told to continue ends its connection and nothing else",
+        arguments: ["Content-Length: 28", "Transfer-Encoding: chunked"])
+    func leavesBeforeInvitation(framing: String) async throws {
+        let text = "POST / HTTP/1.1\r\nExpect: 100-continue\r\n\(framing)\r\n\r\n"
+        try await Self.leaveAtOnce(after: text) { _ in
+            Issue.record("the application was given a request whose client had left")
+            return HTTPAnswer(status: 200)
+        }
+    }
+
+    @Test("an answer whose client has left when it begins is cancelled")
+    func leavesBeforeAnswer() async throws {
+        let stream = ScriptedStream()
+        try await Self.leaveAtOnce(after: "GET / HTTP/1.1\r\n\r\n") { _ in Self.answer(stream) }
+        #expect(stream.isCancelled)
     }
 
     @Test("who watches a client that has left is told at once; a complete answer ends the watch")

@@ -20,14 +20,18 @@ final class ScriptedApplication: HTTPApplication {
     private let held: AsyncStream<Held>.Continuation
     private let plan: @Sendable (HTTPRequestHead) -> BodyPlan
     private let holds: Bool
+    private let respond: @Sendable (HTTPRequest) -> HTTPAnswer
 
+    /// `plan` and `respond` are called on the event loop, which does nothing else meanwhile.
     init(
         holds: Bool = false,
-        plan: @escaping @Sendable (HTTPRequestHead) -> BodyPlan = { _ in .read(bytesMax: 1 << 20) }
+        plan: @escaping @Sendable (HTTPRequestHead) -> BodyPlan = { _ in .read(bytesMax: 1 << 20) },
+        respond: @escaping @Sendable (HTTPRequest) -> HTTPAnswer = echo
     ) {
         (requests, held) = AsyncStream.makeStream()
         self.holds = holds
         self.plan = plan
+        self.respond = respond
     }
 
     func plan(_ head: HTTPRequestHead, peer: Peer) -> BodyPlan {
@@ -39,12 +43,12 @@ final class ScriptedApplication: HTTPApplication {
         if holds {
             held.yield(Held(request: request, reply: reply))
         } else {
-            reply(Self.echo(request))
+            reply(respond(request))
         }
     }
 
     /// `METHOD path ?query body` and who asked.
-    static func echo(_ request: HTTPRequest) -> HTTPAnswer {
+    @Sendable static func echo(_ request: HTTPRequest) -> HTTPAnswer {
         let query = request.query.map { "?\($0)" } ?? ""
         let body = String(buffer: request.body)
         return HTTPAnswer(
