@@ -92,8 +92,9 @@ final class HTTPConnection: ChannelDuplexHandler {
 
     /// Bytes are here, whatever they may mean; false when they are not to be parsed.
     func bytesArrived(_ bytes: ByteBuffer) -> Bool {
-        let first = bytes.getInteger(at: bytes.readerIndex, as: UInt8.self)
-        let areBlank = first == UInt8(ascii: "\r") || first == UInt8(ascii: "\n")
+        let areBlank = bytes.readableBytesView.allSatisfy {
+            $0 == UInt8(ascii: "\r") || $0 == UInt8(ascii: "\n")
+        }
         pace.arrived(bytes.readableBytes)
         let isParsing = conversation.bytesArrived(bytes.readableBytes, areBlank: areBlank)
         if conversation.state == .closing { closeWhenFlushed() }

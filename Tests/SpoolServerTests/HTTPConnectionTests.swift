@@ -119,7 +119,7 @@ struct HTTPConnectionTests {
     @Test(
         "a request that stops within is answered 408 and the connection closed",
         arguments: [
-            "GET / HT", "GET / HTTP/1.1\r\nA: b\r\n",
+            "GET / HT", "GET / HTTP/1.1\r\nA: b\r\n", "\r\nGET / HTTP/1.1\r", "\nGET",
             "POST / HTTP/1.1\r\nContent-Length: 2\r\n\r\na",
             "POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n",
         ])
