@@ -5,8 +5,12 @@ internal import SpoolSQLite
 extension Salvage {
     /// Destinations, projects and lanes that something still names.
     func mendNames() throws {
-        let add = try target.prepare("INSERT OR IGNORE INTO destination (base_url) VALUES (?)")
-        add.bind(1, destination)
+        // What is known under a number whose URL is lost may be of an upstream of before: the current one
+        // gets a number that nothing names, unless its own is there.
+        let add = try target.prepare(
+            "INSERT OR IGNORE INTO destination (id, base_url) VALUES (?, ?)")
+        add.bind(1, try lastDestinationNamed() + 1)
+        add.bind(2, destination)
         try add.run()
         let now = try target.prepare("SELECT id FROM destination WHERE base_url = ?")
         now.bind(1, destination)
@@ -47,7 +51,23 @@ extension Salvage {
                 "DELETE FROM \(table) WHERE \(column) NOT IN (SELECT id FROM \(names))")
         }
         try target.execute(
-            "DELETE FROM project_id WHERE project NOT IN (SELECT number FROM project)")
+            """
+            DELETE FROM project_id WHERE project NOT IN (SELECT number FROM project);
+            UPDATE lease SET destination = \(current)
+            WHERE destination NOT IN (SELECT id FROM destination);
+            """)
+    }
+
+    /// The highest number of a destination that any table has, as far as such numbers go.
+    private func lastDestinationNamed() throws -> Int64 {
+        let named = ["lane", "lease", "route", "project_id", "identity", "session"].map {
+            "UNION ALL SELECT max(destination) FROM \($0) WHERE destination < \(Self.gap << 20)"
+        }.joined(separator: " ")
+        return try target.integer(
+            """
+            SELECT max(0, max(number)) FROM (SELECT max(id) AS number FROM destination
+            WHERE id < \(Self.gap << 20) \(named))
+            """) ?? 0
     }
 
     /// The operation for an event of `astray` that has none.

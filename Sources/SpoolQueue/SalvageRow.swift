@@ -22,6 +22,22 @@ struct SalvageRow {
         }
     }
 
+    /// The place of digests that cannot be; nil where there are none. Only repeated requests are recognised
+    /// by them: they are left out, and the row is kept.
+    func badDigests(_ row: Statement) -> Int32? {
+        let size: Int64
+        if table == "identity" {
+            guard let count = places["count"] else { return nil }
+            size = row.integer(count) &* 16
+        } else {
+            size = 16
+        }
+        guard let place = places["digest"] ?? places["digests"], !row.isNull(place) else {
+            return nil
+        }
+        return row.blob(place) { Int64($0.count) } == size ? nil : place
+    }
+
     /// Whether a number can have been given to an event. One at the end of what can be counted would leave
     /// no room for the next.
     private static func isSequence(_ number: Int64) -> Bool {
@@ -78,6 +94,7 @@ final class SalvageCopy {
     func take(_ row: Statement) throws {
         guard check.isSound(row) else { return }
         for place in 1...columnCount { insert.bind(place, from: row, column: place) }
+        if let place = check.badDigests(row) { insert.bind(place, nil as Int64?) }
         do {
             _ = try insert.step()
         } catch {
