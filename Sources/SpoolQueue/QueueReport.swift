@@ -33,7 +33,9 @@ public struct QueueReport: Sendable {
     public var freeDiskBytes: Int64?
     /// Below it nothing is accepted.
     public var freeDiskBytesMin: Int64 = 0
-    /// Bytes kept of input that could not be understood.
+    /// Items kept of input that could not be understood.
+    public var malformedCount: Int64 = 0
+    /// What they cost: bytes kept, and ``Limits/eventOverheadBytes`` for each.
     public var malformedBytes: Int64 = 0
     /// When the oldest event in the queue was accepted.
     public var oldestAcceptedAt: Timestamp?
@@ -83,6 +85,7 @@ extension SpoolStore {
         report.freeDiskBytesMin = settings.freeDiskBytesMin
         report.malformedBytes = malformedBytes
         report.waiting = Int64(waitingCount)
+        report.malformedCount = Int64(malformedCount)
         report.oldestAcceptedAt = try connection.integer(
             "SELECT accepted_at FROM event ORDER BY sequence LIMIT 1"
         ).map(Timestamp.init(milliseconds:))

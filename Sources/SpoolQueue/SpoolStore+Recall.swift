@@ -13,6 +13,7 @@ extension SpoolStore {
         try loadRecent()
         deletedCount = Int(try connection.integer("SELECT count(*) FROM deleted") ?? 0)
         sessionCount = Int(try connection.integer("SELECT count(*) FROM session") ?? 0)
+        try loadMalformed()
         try wakeAll()
     }
 

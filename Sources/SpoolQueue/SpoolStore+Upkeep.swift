@@ -163,12 +163,14 @@ extension SpoolStore {
     private static let secretsMember = Array("provider_api_keys".utf8)
 
     /// Keeps input that nobody can be told about, in a ring; but not the keys of model providers, which
-    /// never touch the disk.
+    /// never touch the disk. Below the reserve of free disk it is counted only.
     func keepMalformed(_ input: [UInt8], reason: String, source: String) throws {
         if input.firstRange(of: Self.secretsMember) != nil {
             let reason = reason + " (not kept: it has provider_api_keys)"
             return try keepMalformed([], reason: reason, source: source)
         }
+        try count("malformed", 1)
+        guard hasRoomOnDisk(at: clock()) else { return }
         let insert = try connection.prepare(
             "INSERT INTO malformed (kept_at, source, reason, size, input) VALUES (?, ?, ?, ?, ?)")
         insert.bind(1, clock().milliseconds)
@@ -177,16 +179,41 @@ extension SpoolStore {
         insert.bind(4, Int64(input.count))
         insert.bind(5, Array(input.prefix(Limits.malformedBytesMax)))
         try insert.run()
-        malformedBytes += Int64(min(input.count, Limits.malformedBytesMax))
-        while malformedBytes > Int64(Limits.malformedRingBytesMax) {
-            let oldest = try connection.prepare(
-                "DELETE FROM malformed WHERE id = (SELECT min(id) FROM malformed) RETURNING length(input)"
-            )
-            guard try oldest.step() else { break }
+        malformedCount += 1
+        malformedBytes += Int64(min(input.count, Limits.malformedBytesMax) + reason.utf8.count)
+        malformedBytes += Limits.eventOverheadBytes
+        try overwriteMalformed()
+    }
+
+    /// The oldest make room, a bounded number of them for each that comes.
+    private func overwriteMalformed() throws {
+        guard malformedBytes > Int64(Limits.malformedRingBytesMax) else { return }
+        let oldest = try connection.prepare(
+            """
+            DELETE FROM malformed WHERE id = (SELECT min(id) FROM malformed)
+            RETURNING \(Self.malformedBytes)
+            """)
+        var overwritten = 0
+        while malformedBytes > Int64(Limits.malformedRingBytesMax),
+            overwritten < Limits.rowsPerStepMax, try oldest.step()
+        {
             malformedBytes -= oldest.integer(0)
+            overwritten += 1
             oldest.reset()
-            try count("malformed_overwritten", 1)
         }
-        try count("malformed", 1)
+        malformedCount -= overwritten
+        try count("malformed_overwritten", overwritten)
+    }
+
+    /// What a row of the ring is counted as: its texts, and what it costs besides.
+    private static let malformedBytes = """
+        length(input) + length(CAST(reason AS BLOB)) + \(Limits.eventOverheadBytes)
+        """
+
+    /// Counts what the ring holds.
+    func loadMalformed() throws {
+        malformedCount = Int(try connection.integer("SELECT count(*) FROM malformed") ?? 0)
+        malformedBytes =
+            try connection.integer("SELECT sum(\(Self.malformedBytes)) FROM malformed") ?? 0
     }
 }

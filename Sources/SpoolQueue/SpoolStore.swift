@@ -58,7 +58,8 @@ final class SpoolStore: GroupState {
     var announced: Timestamp?
     /// The sender's last wish, by which it is told what is due.
     var wish = LeaseWish()
-    /// Bytes in the ring of malformed input.
+    /// Items in the ring of malformed input, and what they cost.
+    var malformedCount = 0
     var malformedBytes: Int64 = 0
     /// Logs remembered as discarded.
     var deletedCount = 0

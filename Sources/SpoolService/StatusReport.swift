@@ -123,7 +123,7 @@ struct StatusReport {
         let overwritten = queue.counters["malformed_overwritten"] ?? 0
         write(
             [
-                ("count", malformed - overwritten), ("overwritten", overwritten),
+                ("count", queue.malformedCount), ("overwritten", overwritten),
                 ("bytes", queue.malformedBytes),
                 ("bytes_max", Int64(Limits.malformedRingBytesMax)),
             ], &writer)

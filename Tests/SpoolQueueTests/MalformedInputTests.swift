@@ -55,8 +55,66 @@ struct MalformedInputTests {
             }
         }
         let kept = try kept(spool)
-        #expect(kept.first?.reason == "3")
-        #expect(kept.reduce(0) { $0 + $1.bytes } == Int64(Limits.malformedRingBytesMax))
-        #expect(try counter("malformed_overwritten", spool) == 3)
+        #expect(kept.first?.reason == "4")
+        #expect(kept.count == count - 4)
+        #expect(try counter("malformed_overwritten", spool) == 4)
+        #expect(spool.store.malformedCount == kept.count)
+    }
+
+    /// What the ring costs, as the file has it.
+    private func bytes(_ spool: TestSpool) throws -> Int64 {
+        let rows = try kept(spool)
+        return rows.reduce(0) { $0 + $1.bytes + Int64($1.reason.utf8.count) + 200 }
+    }
+
+    @Test("keeps to its bound over restarts, and takes the oldest away from a ring beyond it")
+    func restarts() throws {
+        let spool = try TestSpool()
+        let input = [UInt8](repeating: UInt8(ascii: "["), count: Limits.malformedBytesMax)
+        func fill(_ name: String) throws {
+            try spool.commit { store in
+                for _ in 0..<150 { try store.keepMalformed(input, reason: name, source: "stream") }
+            }
+        }
+        for start in 0..<3 {
+            try fill("\(start)")
+            #expect(try bytes(spool) <= Int64(Limits.malformedRingBytesMax))
+            #expect(try bytes(spool) == spool.store.malformedBytes)
+            try spool.crash()
+        }
+        #expect(spool.store.malformedCount == 255)
+        // One that an earlier version let grow.
+        try spool.store.connection.execute(
+            "INSERT INTO malformed SELECT id + 1000, kept_at, source, reason, size, input FROM malformed"
+        )
+        try spool.crash()
+        try spool.commit { try $0.keepMalformed(input, reason: "last", source: "stream") }
+        #expect(try bytes(spool) <= Int64(Limits.malformedRingBytesMax))
+        #expect(try kept(spool).last?.reason == "last")
+    }
+
+    @Test("is bounded for lines of which only the reason is kept, too")
+    func reasonsOnly() throws {
+        let spool = try TestSpool()
+        let input = Array(#"{"log":{"provider_api_keys":1}"#.utf8)
+        let reason = String(repeating: "é", count: 50_000)
+        try spool.commit { store in
+            for _ in 0..<180 {
+                try store.keepMalformed(input, reason: reason, source: "stream")
+            }
+        }
+        #expect(try bytes(spool) <= Int64(Limits.malformedRingBytesMax))
+        #expect(try bytes(spool) == spool.store.malformedBytes)
+        #expect(try counter("malformed", spool) == 180)
+    }
+
+    @Test("keeps nothing below the reserve of free disk, and counts")
+    func lowDisk() throws {
+        var settings = QueueSettings(freeDiskBytesMin: 100)
+        settings.freeDiskBytes = { 99 }
+        let spool = try TestSpool(settings: settings)
+        try spool.commit { try $0.keepMalformed([0x5b], reason: "cut off", source: "stream") }
+        #expect(try kept(spool).isEmpty)
+        #expect(try counter("malformed", spool) == 1)
     }
 }
