@@ -151,6 +151,12 @@ struct Lanes {
     /// Takes the next lane of an operation that has something ready and is not parked.
     mutating func takeNext(_ route: Route) -> Int64? {
         while let id = rotations[route]?.takeNext() {
+    /// The operation has had its turn without giving anything; its events have waited long enough.
+    mutating func passed(_ route: Route) {
+        // Safety: routes come from `allCases`.
+        turn = Route.allCases.firstIndex(of: route)! + 1
+    }
+
             if !parked.contains(id), self[id].readyCount > 0 { return id }
         }
         return nil

@@ -8,6 +8,8 @@ extension SpoolStore {
     func lease(_ wish: LeaseWish) throws -> LeaseAnswer {
         let now = clock()
         self.wish = wish
+        // Something may have come since, in the same transaction.
+        walks.cleared.removeAll()
         lanes.park(wish.parkedLanes, wish.parkedRoutes, at: now)
         try setFree(wish.freed, at: now)
         try wakeDue(at: now)
@@ -45,7 +47,11 @@ extension SpoolStore {
         for route in lanes.routesInTurn() {
             guard let due = lanes.due(route, wish), due <= now else { continue }
             let fill = try fill(route, wish, at: now)
-            guard !fill.events.isEmpty else { continue }
+            guard !fill.events.isEmpty else {
+                // Another operation's events are the next to be walked for.
+                if fill.isSpent { lanes.passed(route) }
+                continue
+            }
             lanes.served(route, at: now)
             return try write(fill, route)
         }
@@ -92,9 +98,11 @@ extension SpoolStore {
         var isAlone = false
         /// Events that were looked at and cannot go yet.
         var misses = 0
+        /// The transaction has walked through as many ancestors as it may: the next one goes on.
+        var isSpent = false
 
         func isFull(_ wish: LeaseWish, _ route: Route) -> Bool {
-            if misses >= Limits.rowsPerStepMax || isAlone { return true }
+            if misses >= Limits.rowsPerStepMax || isAlone || isSpent { return true }
             let eventsMax = route.takesArray && !wish.isProbe ? wish.eventsMax : 1
             return events.count >= eventsMax || bytes.count >= wish.bytesMax
         }
@@ -175,7 +183,10 @@ extension SpoolStore {
         ready.reset()
         lanes.advance(lane, to: last)
         let unseen = end == .empty ? lanes[lane].readyCount - findings.count : 0
-        try apply(findings, at: now)
+        if let untold = try apply(findings, at: now) {
+            lanes.advance(lane, to: EventSequence(rawValue: untold.rawValue - 1))
+            fill.isSpent = true
+        }
         if unseen > 0 {
             // They lie before the place where this look began; after a whole look there can be none.
             assert(start > 0, "lane \(lane) counts \(unseen) ready events too many")
@@ -261,16 +272,20 @@ extension SpoolStore {
 
     /// Writes down what the look through a lane found, after its statement was reset: an update under a
     /// running select on the same rows has no defined order (sqlite.org/isolation.html). Who waits is noted
-    /// first, so that whoever leaves wakes them.
-    private func apply(_ findings: [Finding], at now: Timestamp) throws {
+    /// first, so that whoever leaves wakes them. Returns the first event of which it cannot be told in this
+    /// transaction whether it waits for itself: such events stay ready.
+    private func apply(_ findings: [Finding], at now: Timestamp) throws -> EventSequence? {
         var circles: [EventRow] = []
+        var untold: EventSequence?
         for finding in findings {
-            lanes.unready(finding.row.lane, 1)
             switch finding.standing {
             case .waits(let key):
-                if try isOwnAncestor(finding.row) {
-                    circles.append(finding.row)
-                } else {
+                switch try isOwnAncestor(finding.row) {
+                case true?: circles.append(finding.row)
+                case nil:
+                    untold = untold ?? finding.row.sequence
+                    continue
+                case false?:
                     statements.holdForName.bind(1, key.rawValue)
                     statements.holdForName.bind(2, finding.row.sequence.rawValue)
                     try statements.holdForName.run()
@@ -281,6 +296,7 @@ extension SpoolStore {
                 waitingCount += 1
             case .ready, .causeIsDead, .causeIsDeleted: break
             }
+            lanes.unready(finding.row.lane, 1)
         }
         for row in circles { try condemn(row, .causeCycle, at: now) }
         for finding in findings {
@@ -296,6 +312,7 @@ extension SpoolStore {
             case .waits, .waitsForUnknown: break
             }
         }
+        return untold
     }
 
     /// Buries an event that is not to be sent; while there is no room, it is looked at again and again.

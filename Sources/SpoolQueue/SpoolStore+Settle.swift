@@ -159,6 +159,7 @@ extension SpoolStore {
 
     /// An event has left the queue: whoever waited for it may be looked at again.
     func depart(_ event: HeldEvent) throws {
+        walks.cleared.removeAll()
         if event.kind.isLog { wakeProject(of: event) }
         if let session = event.session { try wakeSession(session) }
         guard let key = event.reference else { return }

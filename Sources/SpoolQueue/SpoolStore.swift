@@ -56,6 +56,8 @@ final class SpoolStore: GroupState {
     var waitingCount = 0
     /// The earliest batch the sender knows of; nil: it waits to be told.
     var announced: Timestamp?
+    /// What was found out by walking through ancestors.
+    var walks = AncestorWalks()
     /// The sender's last wish, by which it is told what is due.
     var wish = LeaseWish()
     /// Items in the ring of malformed input, and what they cost.
@@ -131,6 +133,7 @@ final class SpoolStore: GroupState {
         try followClock()
     }
 
+        walks = AncestorWalks()
     func commit() throws {
         try wakeStep()
         if ledger != storedLedger { try ledger.store(statements.storeLedger) }
