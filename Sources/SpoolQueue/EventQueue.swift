@@ -15,6 +15,7 @@ public final class EventQueue: EventSink, EventSource, EventLookup, Sendable {
     private let doorbell: Doorbell
     private let watchNumber = Atomic<UInt64>(0)
     private let opening: SpoolOpening
+    private let malformed = MalformedIntake()
 
     /// Opens the spool in a directory this process holds, creating it when there is none.
     ///
@@ -83,7 +84,7 @@ public final class EventQueue: EventSink, EventSource, EventLookup, Sendable {
         _ submission: Submission,
         _ done: @escaping @Sendable (Result<Receipt, AppendRefusal>) -> Void
     ) {
-        committer.submit(withdrawable: true) { store in
+        committer.submit(withdrawable: true, bytes: submission.cost) { store in
             let result = try store.append(submission)
             return { done(result) }
         } orElse: { failure in
@@ -102,10 +103,27 @@ public final class EventQueue: EventSink, EventSource, EventLookup, Sendable {
 
     /// Keeps input in the ring; see ``EventSink/keepMalformed(_:reason:source:)``.
     public func keepMalformed(_ input: [UInt8], reason: String, source: String) {
-        committer.submit { store in
+        let bytes = input.count + reason.utf8.count
+        guard malformed.enter(bytes) else { return }
+        writeMalformed(bytes, items: 1) { store in
             try store.keepMalformed(input, reason: reason, source: source)
-            return {}
-        } orElse: { _ in
+        }
+    }
+
+    private func writeMalformed(
+        _ bytes: Int, items: Int, _ keep: @escaping @Sendable (SpoolStore) throws -> Void
+    ) {
+        committer.submit(bytes: bytes) { [malformed] store in
+            try keep(store)
+            let dropped = malformed.count()
+            try store.count("malformed", dropped)
+            try store.count("malformed_overwritten", dropped)
+            return {
+                guard malformed.committed(bytes), malformed.enter(0) else { return }
+                self.writeMalformed(0, items: 0) { _ in }
+            }
+        } orElse: { [malformed] _ in
+            malformed.refused(bytes, items: items)
         }
     }
 

@@ -165,7 +165,7 @@ extension SpoolStore {
     /// Keeps input that nobody can be told about, in a ring; but not the keys of model providers, which
     /// never touch the disk. Below the reserve of free disk it is counted only.
     func keepMalformed(_ input: [UInt8], reason: String, source: String) throws {
-        if input.firstRange(of: Self.secretsMember) != nil {
+        if input.holds(Self.secretsMember) {
             let reason = reason + " (not kept: it has provider_api_keys)"
             return try keepMalformed([], reason: reason, source: source)
         }

@@ -44,6 +44,8 @@ public final class GroupCommitter<State: GroupState>: Sendable {
         let withdrawableSince: ContinuousClock.Instant?
         /// Whether it waits until the disk is in order again.
         let isPatient: Bool
+        /// Bytes it adds to its group.
+        let bytes: Int
     }
 
     private struct Mailbox: Sendable {
@@ -96,14 +98,17 @@ public final class GroupCommitter<State: GroupState>: Sendable {
     ///   - withdrawable: whether ``withdraw(waitingSince:)`` may take it back before it starts.
     ///   - patient: whether it is tried again after a failure, in a group of its own, until it succeeds or
     ///     the committer stops.
+    ///   - bytes: how much it writes, at least 0: a group that has ``groupBytesMax`` takes no more work, and
+    ///     what is left goes into the next one.
     ///   - fail: called instead of the work's own completion when nothing was committed.
     public func submit(
-        withdrawable: Bool = false, patient: Bool = false, _ work: @escaping Work,
+        withdrawable: Bool = false, patient: Bool = false, bytes: Int = 0, _ work: @escaping Work,
         orElse fail: @escaping @Sendable (GroupFailure) -> Void
     ) {
         let job = Job(
             work: work, fail: fail,
-            withdrawableSince: withdrawable ? ContinuousClock.now : nil, isPatient: patient)
+            withdrawableSince: withdrawable ? ContinuousClock.now : nil, isPatient: patient,
+            bytes: bytes)
         let (isAccepted, wasEmpty) = mailbox.withLock { mailbox in
             if mailbox.isStopping { return (false, false) }
             mailbox.jobs.append(job)
@@ -187,10 +192,24 @@ public final class GroupCommitter<State: GroupState>: Sendable {
         for done in waiting { done() }
     }
 
+    /// Bytes of work beyond which a group takes no more: what waits behind it, a question of the operator
+    /// or the watchdog among it, waits for one such group and not for all that has come.
+    public static var groupBytesMax: Int { 4 << 20 }
+
+    /// The next group; whether it is the last one.
     private func take() -> ([Job], isStopping: Bool) {
         mailbox.withLock { mailbox in
-            defer { mailbox.jobs = [] }
-            return (mailbox.jobs, mailbox.isStopping)
+            var bytes = 0
+            let jobs = mailbox.jobs.prefix { job in
+                defer { bytes += job.bytes }
+                return bytes < Self.groupBytesMax
+            }
+            guard jobs.count < mailbox.jobs.count else {
+                defer { mailbox.jobs = [] }
+                return (mailbox.jobs, mailbox.isStopping)
+            }
+            mailbox.jobs.removeFirst(jobs.count)
+            return (Array(jobs), false)
         }
     }
 

@@ -62,6 +62,62 @@ struct GroupCommitterTests {
             ])
     }
 
+    @Test("a group that has its bytes takes no more work, and what is left goes into the next ones")
+    func groupsAreBounded() throws {
+        let notes = Notes()
+        let committer = try GroupCommitter(name: "test", report: { _ in }) { Counter(notes) }
+        let (entered, release, stopped) = (Latch(), Latch(), Latch())
+        committer.submit(
+            { _ in
+                entered.signal()
+                release.wait()
+                return {}
+            }, orElse: { _ in })
+        entered.wait()
+        let bytesMax = GroupCommitter<Counter>.groupBytesMax
+        for (number, bytes) in [bytesMax - 1, 0, bytesMax, 0, 9 * bytesMax, 0].enumerated() {
+            committer.submit(
+                bytes: bytes,
+                { state in
+                    state.note("\(number)")
+                    return {}
+                }, orElse: { _ in Issue.record("a group was refused") })
+        }
+        // A stop is for all that was submitted before it, in however many groups.
+        committer.stop { stopped.signal() }
+        release.signal()
+        stopped.wait()
+        let groups = notes.all.split(separator: "begin").map { $0.filter { $0 != "commit" } }
+        #expect(groups == [[], ["0", "1", "2"], ["3", "4"], ["5"]])
+    }
+
+    @Test("a stop in several groups tells everybody that the disk refuses")
+    func stopsOnFailingDisk() throws {
+        let isBroken = Mutex(false)
+        let committer = try GroupCommitter(name: "test", report: { _ in }) { () -> Counter in
+            if isBroken.withLock({ $0 }) { throw Refusal() }
+            return Counter()
+        }
+        let (entered, release, failed, stopped) = (Latch(), Latch(), Latch(), Latch())
+        committer.submit(
+            { _ in
+                entered.signal()
+                release.wait()
+                throw Refusal()
+            }, orElse: { _ in failed.signal() })
+        entered.wait()
+        isBroken.withLock { $0 = true }
+        for _ in 0..<3 {
+            committer.submit(
+                bytes: GroupCommitter<Counter>.groupBytesMax, { _ in {} },
+                orElse: { _ in failed.signal() })
+        }
+        committer.stop { stopped.signal() }
+        release.signal()
+        stopped.wait()
+        failed.wait(4)
+    }
+
     @Test("one refusal fails its whole group, and the next group starts from the file again")
     func failure() throws {
         let opened = Mutex(0)
