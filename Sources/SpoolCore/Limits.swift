@@ -5,6 +5,9 @@ public enum Limits {
     /// Bytes of one request body, and of one line of a stream. A log with a long conversation is well
     /// below; a mistake is well above.
     public static let bodyBytesMax = 16 << 20
+    /// Events of one request: they are one transaction, which everybody else waits for, and their answer
+    /// is one body.
+    public static let requestEventsMax = 10_000
     /// Bytes of one request's head. Anything longer is not a client of this API.
     public static let headBytesMax = 16 << 10
     /// Bytes of a `reference_id`: it must fit into a request's head even when every byte of it is

@@ -20,16 +20,31 @@ import Testing
         #expect(end == accepted.submission.bytes.count)
     }
 
-    @Test func `10,000 projects are listed once each, and every log finds its own`() throws {
-        let names = (0..<10_000).map { "project \($0)" } + ["project 0", "project 9999"]
+    @Test func `one log more than 10,000 is refused with 413, whatever is wrong with the others`()
+        throws
+    {
+        let logs = Array(repeating: "{}", count: 10_000)
+        #expect(try door.accept(.log, "[\(logs.joined(separator: ","))]").events.count == 10_000)
+        for (rest, kind) in [("{}]", AdmissionDoor.Kind.log), ("7", .log), ("{}]", .feedback)] {
+            let refusal = try door.refusal(kind, "[\(logs.joined(separator: ",")),\(rest)")
+            #expect(refusal.status == 413)
+            #expect(
+                String(decoding: refusal.body, as: UTF8.self)
+                    == #"{"detail":"the array has more than 10000 events, nothing was accepted; "#
+                    + #"send them in parts"}"#)
+        }
+    }
+
+    @Test func `many projects are listed once each, and every log finds its own`() throws {
+        let names = (0..<9_998).map { "project \($0)" } + ["project 0", "project 9997"]
         let logs = names.enumerated().map { place, name in
             place % 2 == 0 ? #"{"project":"\#(name)"}"# : #"{"project_id":"\#(name)"}"#
         }
         let accepted = try door.accept(.log, "[\(logs.joined(separator: ","))]")
-        // "project 9999" came first as an id, at last as an id again; "project 0" both times as a
+        // "project 9997" came first as an id, at last as an id again; "project 0" both times as a
         // name.
-        #expect(accepted.submission.projects.count == 10_000)
-        #expect(Set(accepted.submission.projects).count == 10_000)
+        #expect(accepted.submission.projects.count == 9_998)
+        #expect(Set(accepted.submission.projects).count == 9_998)
         for (place, event) in accepted.events.enumerated() {
             let project = try #require(event.project)
             let prefix = place % 2 == 0 ? "name:" : "id:"

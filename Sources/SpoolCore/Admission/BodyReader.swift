@@ -29,6 +29,8 @@ struct BodyReader {
     /// At most ``Mistake/listedMax``, in the order of the text.
     private(set) var mistakes: [Mistake] = []
     var projects: ProjectPlaces
+    /// Whether the array goes on after ``Limits/requestEventsMax`` events, where reading ended.
+    private(set) var hasTooManyEvents = false
     /// What was found in the log inside an evaluation's log.
     var innerLog: Members?
     /// What the answer needs; nil where nothing is answered.
@@ -63,7 +65,8 @@ struct BodyReader {
     /// Whether another mistake would be reported.
     var mayListMore: Bool { mistakes.count < Mistake.listedMax }
 
-    /// Reads a whole body: one event, or an array of them where that is allowed.
+    /// Reads a whole body: one event, or an array of them where that is allowed. Of an array with too many
+    /// only the beginning.
     mutating func readBody(
         _ form: BodyForm, into submission: inout Submission
     ) throws(JSONError) {
@@ -77,6 +80,10 @@ struct BodyReader {
         try scanner.enterArray()
         var index = 0
         while try scanner.nextElement() {
+            guard index < Limits.requestEventsMax else {
+                hasTooManyEvents = true
+                return
+            }
             try readEvent(form, at: place.at(element: index), into: &submission)
             index += 1
         }

@@ -134,10 +134,14 @@ public struct EventDecoder: Sendable {
         var reader = BodyReader(self, body, depthMax: Limits.jsonDepthMax, answers: true)
         do throws(JSONError) {
             try reader.readBody(form, into: &submission)
-            try reader.scanner.finish()
+            if !reader.hasTooManyEvents { try reader.scanner.finish() }
         } catch {
             submission.returnTo(mark)
             throw Refusal(syntax: error, isEmpty: body.isEmpty)
+        }
+        guard !reader.hasTooManyEvents else {
+            submission.returnTo(mark)
+            throw .tooManyEvents
         }
         guard reader.mistakes.isEmpty else {
             submission.returnTo(mark)

@@ -1,9 +1,9 @@
 /// Why a request is not accepted, as the v4 API says it: a status and a JSON body.
 public struct Refusal: Error, Equatable, Sendable {
     /// 400 for what is not JSON, 422 for JSON that breaks the contract, 409 for a reference that is
-    /// another log's.
+    /// another log's, 413 for too many events at a time.
     public let status: Int
-    /// `{"detail":…}`: a sentence for 400, a list of mistakes for 422.
+    /// `{"detail":…}`: a sentence for 400 and 413, a list of mistakes for 422.
     public let body: [UInt8]
 
     /// JSON that breaks the contract: every mistake at once, up to ``Mistake/listedMax``.
@@ -20,15 +20,28 @@ public struct Refusal: Error, Equatable, Sendable {
 
     /// Bytes that are not JSON.
     public init(syntax error: JSONError, isEmpty: Bool) {
-        var writer = JSONWriter()
-        writer.beginObject()
-        writer.key("detail")
-        writer.string(
+        self.init(
+            status: 400,
             isEmpty
                 ? "the body is empty; send a JSON object"
                 : "the body is not JSON: \(error.message)")
+    }
+
+    /// An array of more than ``Limits/requestEventsMax`` events.
+    static var tooManyEvents: Refusal {
+        Refusal(
+            status: 413,
+            "the array has more than \(Limits.requestEventsMax) events, nothing was accepted; "
+                + "send them in parts")
+    }
+
+    private init(status: Int, _ sentence: String) {
+        var writer = JSONWriter()
+        writer.beginObject()
+        writer.key("detail")
+        writer.string(sentence)
         writer.endObject()
-        self.status = 400
+        self.status = status
         self.body = writer.bytes
     }
 
