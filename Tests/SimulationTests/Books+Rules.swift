@@ -196,6 +196,22 @@ extension Books {
         guard try rows.step(), rows.integer(0) == Int64(count(.held)), rows.integer(1) == heldSum,
             rows.integer(2) == ledger.payloadBytes
         else { throw Violation("the rows are not the events that are held") }
+        try checkCounters(of: store)
+    }
+
+    /// What operators read as possible duplicates is what was counted, operation by operation.
+    private func checkCounters(of store: SpoolStore) throws {
+        let rows = try store.connection.prepare(
+            "SELECT name, value FROM counter WHERE name GLOB 'possible_duplicates.*'")
+        var found: [String: Int] = [:]
+        while try rows.step() { found[rows.text(0)] = Int(rows.integer(1)) }
+        var counted: [String: Int] = [:]
+        for (route, number) in possibleDuplicates where number > 0 {
+            counted["possible_duplicates.\(route.countName)", default: 0] += number
+        }
+        guard found == counted else {
+            throw Violation("the counters say \(found), the books \(counted)")
+        }
     }
 
     /// The leases on disk are those whose requests may have begun.
