@@ -26,10 +26,12 @@ struct Histories {
         let story: [String]
     }
 
-    /// Lives through one history.
-    static func live(seed: UInt64, canary: Canary? = nil, keepsStory: Bool = false) throws
-        -> Outcome
-    {
+    /// Lives through one history, as a worker beside which there may be another.
+    static func live(
+        seed: UInt64, canary: Canary? = nil, keepsStory: Bool = false, worker: Int = 0
+    ) throws -> Outcome {
+        DyingWords.note(seed, worker: worker)
+        defer { DyingWords.ended(worker: worker) }
         let directory = try makeDirectory()
         defer { try? FileManager.default.removeItem(atPath: directory) }
         let history = try Simulation(
@@ -73,8 +75,7 @@ struct Histories {
 
     private static func live(_ seeds: [UInt64], worker: Int) throws -> [(UInt64, Outcome)] {
         try seeds.map { seed in
-            DyingWords.note(seed, worker: worker)
-            let outcome = try live(seed: seed)
+            let outcome = try live(seed: seed, worker: worker)
             if let failure = outcome.failure { print("SIM_SEED=\(seed): \(failure)") }
             return (seed, outcome)
         }

@@ -35,7 +35,6 @@ struct SimulationTests {
 
     /// Repeats one history and prints the last of it.
     private func tell(_ seed: UInt64) throws {
-        DyingWords.note(seed, worker: 0)
         let outcome = try Histories.live(seed: seed, keepsStory: true)
         for line in outcome.story.suffix(number("SIM_LINES") ?? 60) { print("  \(line)") }
         print("SIM_SEED=\(seed): \(outcome.failure ?? "nothing is wrong")")
@@ -54,7 +53,6 @@ struct SimulationTests {
     func finds(canary: Canary) throws {
         var found: (seed: UInt64, words: String)?
         for seed in 1...UInt64(Self.canarySeedsMax) where found == nil {
-            DyingWords.note(seed, worker: 1)
             let outcome = try Histories.live(seed: seed, canary: canary)
             found = outcome.failure.map { (seed, $0) }
         }
