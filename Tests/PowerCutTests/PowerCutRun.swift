@@ -26,6 +26,8 @@ final class PowerCutRun {
     let seed: UInt64
     private(set) var cuts = 0
     private(set) var findings: [String] = []
+    /// A hash over what all images held: the same for the same seed.
+    private(set) var fingerprint: UInt64 = 0
     private let mutation: Mutation
     private let cutsMax: Int
     private let directory: String
@@ -36,10 +38,14 @@ final class PowerCutRun {
     /// What every table holds after the last commit, as a hash.
     private var committed: UInt64 = 0
     /// Images that hold something else: right if that is what the running step commits.
-    private var ahead: [(place: String, content: UInt64)] = []
+    private var ahead: [(place: String, content: UInt64, image: String)] = []
+    /// What makes the image of the running cut.
+    private var cutting = (remains: FaultDisk.Remains.nothing, seed: UInt64(0))
     private var told = Told()
     /// Whether the running step may take events out of the queue.
     private var isRemoving = false
+    /// Whether the power stays on.
+    private var isSpared = false
     private var discarded: Int64 = 0
     private var leases: [Lease] = []
 
@@ -57,6 +63,7 @@ final class PowerCutRun {
         directory = try TestFolder.make("power")
         disk = FaultDisk("power-\(UUID().uuidString)")
         disk.observe { [unowned self] operation, _ in
+            if self.isSpared { return }
             let isBoundary = operation == .sync || operation == .delete
             if isBoundary || Int.random(in: 0..<6, using: &self.random) == 0 { self.cut() }
         }
@@ -65,17 +72,44 @@ final class PowerCutRun {
     deinit {
         disk.observe { _, _ in }
         store = nil
+        forgetImages()
         try? FileManager.default.removeItem(atPath: directory)
     }
 
     /// Lives through `transactions` of them, or until there were enough cuts.
     func live(transactions: Int) throws {
-        try open()
+        try make()
         for _ in 0..<transactions where cuts < cutsMax && findings.isEmpty {
             try step()
-            if Int.random(in: 0..<4, using: &random) == 0 { cut() }
+            if Int.random(in: 0..<4, using: &random) == 0 {
+                cut()
+                try compareImages()
+            }
             time = time + .milliseconds(Int.random(in: 0...900, using: &random))
         }
+    }
+
+    /// A new spool, with the ids of every life, so that a seed repeats its life exactly. Images of
+    /// its making have ids of their own, can be compared with nothing, and do not count.
+    private func make() throws {
+        try open()
+        isSpared = true
+        try store.connection.execute("UPDATE spool SET epoch = 7, key0 = 11, key1 = 13")
+        _ = try store.connection.text("PRAGMA wal_checkpoint(TRUNCATE)")
+        isSpared = false
+        committed = try digest(store.connection)
+        (cuts, fingerprint) = (0, 0)
+        forgetImages()
+        try reopen()
+    }
+
+    /// Closing and opening change nothing, and a cut in either leaves what was committed.
+    private func reopen() throws {
+        try open()
+        if try digest(store.connection) != committed {
+            findings.append("seed \(seed), reopening: not what was committed")
+        }
+        try compareImages()
     }
 
     private func open() throws {
@@ -90,9 +124,7 @@ final class PowerCutRun {
         let pages = [3, 12, 60].randomElement(using: &random)!
         try store.connection.execute(
             "PRAGMA cache_size = 10; PRAGMA wal_autocheckpoint = \(pages)")
-        committed = try digest(store.connection)
         leases = try store.recall().leases
-        ahead = []
     }
 
     /// The spool as a start opens it, and what that start reported: nothing, if the file is sound.
@@ -133,7 +165,7 @@ final class PowerCutRun {
         case ..<98:
             _ = try store.connection.text("PRAGMA wal_checkpoint(TRUNCATE)")
             try compareImages()
-        default: try open()
+        default: try reopen()
         }
     }
 
@@ -155,8 +187,13 @@ final class PowerCutRun {
     private func compareImages() throws {
         committed = try digest(store.connection)
         for image in ahead where image.content != committed {
-            findings.append("\(image.place): a part of a transaction")
+            find("a part of a transaction", at: image.place, image: image.image)
         }
+        forgetImages()
+    }
+
+    private func forgetImages() {
+        for image in ahead { try? FileManager.default.removeItem(atPath: image.image) }
         ahead = []
     }
 
@@ -233,20 +270,36 @@ final class PowerCutRun {
     private func cut() {
         guard cuts < cutsMax, findings.isEmpty else { return }
         cuts += 1
-        let remains = FaultDisk.Remains.allCases.randomElement(using: &random)!
-        let imageSeed = random.next()
+        cutting = (FaultDisk.Remains.allCases.randomElement(using: &random)!, random.next())
+        let place = "seed \(seed), cut \(cuts) leaving \(cutting.remains)"
         do {
-            let image = try TestFolder.make("power")
+            let image = try makeImage()
             defer { try? FileManager.default.removeItem(atPath: image) }
-            disk.crash(into: image, leaving: remains, seed: imageSeed)
-            try examine(image, place(remains)).map { findings.append("\(place(remains)): \($0)") }
+            if let flaw = try examine(image, place) {
+                find(flaw, at: place, image: try makeImage())
+            }
         } catch {
-            findings.append("\(place(remains)): does not open: \(error)")
+            find("does not open: \(error)", at: place, image: try? makeImage())
         }
     }
 
-    private func place(_ remains: FaultDisk.Remains) -> String {
-        "seed \(seed), cut \(cuts) leaving \(remains)"
+    /// What the running cut leaves: the same every time, as nobody has opened it yet.
+    private func makeImage() throws -> String {
+        let image = try TestFolder.make("power")
+        disk.crash(into: image, leaving: cutting.remains, seed: cutting.seed)
+        return image
+    }
+
+    /// Notes what is wrong; the images of the first findings outlast the run.
+    private func find(_ flaw: String, at place: String, image: String?) {
+        var words = "\(place): \(flaw)"
+        if mutation == .none, findings.count < 3, let image {
+            let kept = FileManager.default.temporaryDirectory
+                .appending(path: "loopspool-power-\(seed)-\(UUID().uuidString)").path
+            let isKept = (try? FileManager.default.moveItem(atPath: image, toPath: kept)) != nil
+            if isKept { words += "; the image is kept in \(kept)" }
+        }
+        findings.append(words)
     }
 
     /// What is wrong with an image; nil when it is as it should be.
@@ -270,7 +323,8 @@ final class PowerCutRun {
         let back = told.gone.intersection(events.union(dead))
         guard back.isEmpty else { return "gone and back again: \(back.sorted())" }
         let found = try digest(store.connection)
-        if found != committed { ahead.append((place, found)) }
+        fingerprint = (fingerprint ^ found) &* 0x100_0000_01b3
+        if found != committed { ahead.append((place, found, try makeImage())) }
         guard store.ledger.held == Int64(events.count), store.ledger.dead == Int64(dead.count)
         else { return "the ledger says \(store.ledger), there are \(events.count), \(dead.count)" }
         return nil
