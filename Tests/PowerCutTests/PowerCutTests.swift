@@ -3,8 +3,8 @@ import Testing
 
 /// Power cuts at every sync and at random moments between, in every way a disk may leave its files.
 ///
-/// `CUTS=5000` makes it as many cuts; without it there are some hundreds. `CUT_SEED=123` begins with
-/// that life; it repeats in another process with `SWIFT_DETERMINISTIC_HASHING=1`.
+/// `CUTS=5000` makes it as many cuts; without it there are some hundreds. `CUT_SEED=123` begins
+/// with that life; it repeats in another process with `SWIFT_DETERMINISTIC_HASHING=1`.
 @Suite("A power cut")
 struct PowerCutTests {
     private static let cuts =
