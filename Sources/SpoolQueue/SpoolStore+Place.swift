@@ -9,14 +9,36 @@ extension SpoolStore {
     /// when that is free, else beside it. Then throws, that the file in its place be opened. Where it
     /// cannot be written, this connection must stay open: see ``SpoolStranded``.
     func checkPlace() throws {
-        guard connection.hasMoved else { return }
+        let hasMoved = connection.hasMoved
+        guard hasMoved || hasLogMoved else { return }
+        let path = hasMoved ? connection.path : connection.logPath
         do {
-            try keepElsewhere()
+            if hasMoved { try keepElsewhere() } else { try keepInDatabase() }
         } catch let moved as SpoolMoved {
             throw moved
         } catch {
-            throw SpoolStranded(path: connection.path, cause: "\(error)")
+            throw SpoolStranded(path: path, cause: "\(error)")
         }
+    }
+
+    private var hasLogMoved: Bool {
+        guard let logFile else { return false }
+        return FileMark(connection.logPath) != logFile
+    }
+
+    /// The log alone was taken away: this connection has it open, and writes all of it into the database,
+    /// which the next one opens with a log of its own. What is in the log's place goes first: it would be
+    /// replayed over the database.
+    private func keepInDatabase() throws {
+        let path = connection.logPath
+        if access(path, F_OK) == 0 {
+            _ = try SalvageQuarantine(path: connection.path).setLogAside(at: clock())
+        }
+        guard try connection.integer("PRAGMA wal_checkpoint(TRUNCATE)") == 0 else {
+            throw QueueError.unusable(
+                path: connection.path, errno: EBUSY, words: "another program is reading it")
+        }
+        throw SpoolMoved(path: path, kept: connection.path, isLog: true)
     }
 
     private func keepElsewhere() throws {
@@ -50,13 +72,36 @@ extension SpoolStore {
     }
 }
 
+/// Which file a path leads to: another one has another mark.
+struct FileMark: Equatable {
+    private let device: dev_t
+    private let inode: ino_t
+
+    /// Nil where there is none.
+    init?(_ path: String) {
+        var facts = stat()
+        guard lstat(path, &facts) == 0 else { return nil }
+        device = facts.st_dev
+        inode = facts.st_ino
+    }
+}
+
 /// Tells the operator that the spool's file was taken away under the daemon, and what was done about it.
 struct SpoolMoved: Error, Sendable, CustomStringConvertible {
     let path: String
     /// Where its content is now.
     let kept: String
+    /// Whether it was the log, whose content is in the database now.
+    var isLog = false
 
     var description: String {
+        if isLog {
+            return """
+                \(path) was removed or replaced while loopspool ran. What it held was written into \(kept), \
+                and service goes on with a new log. Leave these files alone: what is in the log is \
+                acknowledged, and nowhere else.
+                """
+        }
         let what = "\(path) was removed or replaced while loopspool ran. What it held is kept as"
         guard kept != path else {
             return "\(what) \(kept) again, and service goes on. Leave the file alone."

@@ -18,6 +18,8 @@ final class SpoolStore: GroupState {
     let statements: Statements
     let identity: SpoolIdentity
     let destination: Int64
+    /// Which file the log was when it was opened; nil: not known.
+    let logFile: FileMark?
     let settings: QueueSettings
     let clock: @Sendable () -> Timestamp
     private let ring: @Sendable () -> Void
@@ -115,6 +117,7 @@ final class SpoolStore: GroupState {
         guard try find.step() else { throw QueueError.damaged(path, "no destination \(url)") }
         destination = find.integer(0)
         find.reset()
+        logFile = FileMark(connection.logPath)
         followed = (clock(), settings.instant())
         clockWatch = ClockWatch(wall: followed.wall, instant: followed.instant)
         ledger = try Ledger(reading: connection)

@@ -62,6 +62,13 @@ public final class Connection {
         return code == SQLITE_OK && moved != 0
     }
 
+    /// The write-ahead log's path, as SQLite makes it of the database's. That of a symbolic link's target lies
+    /// beside the target.
+    public var logPath: String {
+        // Safety: "main" is there, and the name is copied before the connection can go.
+        String(cString: sqlite3_filename_wal(sqlite3_db_filename(handle, "main")))
+    }
+
     /// A path as a URI, in which `%`, `?` and `#` mean something else (sqlite.org/uri.html, section 3.1).
     private static func uri(_ path: String) -> String {
         path.reduce(into: "file:") { uri, character in
