@@ -87,10 +87,24 @@ public final class Archive: Sendable {
         let directory = try ArchiveDirectory(path)
         let record = try settings.recordPath.map { path throws in try RequestRecord(path: path) }
         let board = StatusBoard()
-        let committer = try GroupCommitter<ArchiveStore>(name: "archive-writer", report: report) {
-            try ArchiveStore(
-                path: directory.databasePath, storedBytesMax: settings.storedBytesMax,
-                random: random, publish: board.post)
+        func openWriter() throws -> GroupCommitter<ArchiveStore> {
+            try GroupCommitter(name: "archive-writer", report: report) {
+                try ArchiveStore(
+                    path: directory.databasePath, storedBytesMax: settings.storedBytesMax,
+                    random: random, publish: board.post)
+            }
+        }
+        let committer: GroupCommitter<ArchiveStore>
+        do {
+            committer = try openWriter()
+        } catch let error as SQLiteError where error.isCorruption {
+            let file = directory.databasePath
+            guard settings.setsDamagedAside else {
+                throw ArchiveError.damaged(path: file, words: "\(error)")
+            }
+            let kept = try directory.setAside(at: now())
+            report(ArchiveSetAside(path: file, kept: kept, damage: "\(error)"))
+            committer = try openWriter()
         }
         // After the writer, which makes the file and brings it up to date.
         let reader = try GroupCommitter<ArchiveReader>(name: "archive-reader", report: report) {
@@ -108,6 +122,9 @@ public final class Archive: Sendable {
 
     /// What the archive holds as of its last commit.
     public var status: ArchiveStatus { board.status }
+
+    /// Damaged files that were set aside in its directory, the newest first.
+    public var filesSetAside: [String] { directory.filesSetAside() }
 
     /// Commits and answers what is under way and closes the file. Later requests are answered 503.
     public func close() async {

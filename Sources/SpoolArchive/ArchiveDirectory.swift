@@ -1,4 +1,5 @@
 internal import Glibc
+internal import SpoolCore
 import Synchronization
 
 /// The directory of one archive, held by one process.
@@ -45,6 +46,46 @@ final class ArchiveDirectory: Sendable {
             return lock
         }
         if let descriptor { Glibc.close(descriptor) }
+    }
+
+    /// Gives the damaged file and its log dated names, and makes a fresh one; returns the file's new name.
+    /// A crash in between leaves both, perhaps under two dates.
+    func setAside(at now: Timestamp) throws(ArchiveError) -> String {
+        // It begins `2026-11-22T18:33:46`.
+        let date = DateTime.text(now).prefix(19).filter { $0 != "-" && $0 != ":" } + "Z"
+        var kept = databasePath + ".corrupt-" + date
+        var attempt = 1
+        while ["", "-wal"].contains(where: { access(kept + $0, F_OK) == 0 }) {
+            attempt += 1
+            kept = databasePath + ".corrupt-\(date)-\(attempt)"
+        }
+        // The log first: beside an empty database SQLite would erase it.
+        guard rename(databasePath + "-wal", kept + "-wal") == 0 || errno == ENOENT,
+            rename(databasePath, kept) == 0
+        else { throw .directory(path: kept, errno: errno) }
+        unlink(databasePath + "-shm")
+        Glibc.close(try Self.open(databasePath))
+        let descriptor = Glibc.open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+        defer { if descriptor >= 0 { Glibc.close(descriptor) } }
+        guard descriptor >= 0, fsync(descriptor) == 0 else {
+            throw .directory(path: path, errno: errno)
+        }
+        return kept
+    }
+
+    /// The damaged files that were set aside here, now or before, the newest first.
+    func filesSetAside() -> [String] {
+        guard let listing = opendir(path) else { return [] }
+        defer { closedir(listing) }
+        var files: [String] = []
+        while let entry = readdir(listing) {
+            let name = withUnsafeBytes(of: &entry.pointee.d_name) {
+                String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self)
+            }
+            let isSetAside = name.hasPrefix("archive.db.corrupt-") && !name.hasSuffix("-wal")
+            if isSetAside { files.append(path + "/" + name) }
+        }
+        return files.sorted(by: >)
     }
 
     /// Bytes that this user may still write to the file system.

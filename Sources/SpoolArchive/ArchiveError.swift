@@ -8,6 +8,8 @@ public enum ArchiveError: Error, Sendable, CustomStringConvertible {
     case absent(path: String)
     /// An earlier version of the program wrote the file, and only a store brings it up to date.
     case outdated(path: String, found: Int, known: Int)
+    /// SQLite cannot read the file; the text says how.
+    case damaged(path: String, words: String)
     /// Another process has the archive open; the text is its pid, as far as known.
     case locked(path: String, holder: String)
     /// The record file cannot be written.
@@ -30,6 +32,11 @@ public enum ArchiveError: Error, Sendable, CustomStringConvertible {
             """
             \(path) has schema version \(found), and this program needs version \(known). \
             Start the daemon or `loopspool archive serve` on it once: that brings it up to date.
+            """
+        case .damaged(let path, let words):
+            """
+            The archive's file \(path) is damaged: \(words). \
+            Put a copy in its place, or move it and its -wal away to start with an empty archive.
             """
         case .locked(let path, let holder):
             """

@@ -27,6 +27,9 @@ public struct ArchiveSettings: Sendable {
     public var stepBytesMax = 4 << 20
     /// Lists that walk at the same time; others wait for their turn.
     public var walkingMax = 4
+    /// Whether a damaged file is set aside at the opening and a fresh archive begun. Only for whoever takes
+    /// an archive of another ``ArchiveStatus/instanceID`` for another upstream; else the opening fails.
+    public var setsDamagedAside = false
     /// A test aid: the file that gets one line for every request, see ``RequestRecord``; nil for
     /// none.
     public var recordPath: String?

@@ -12,7 +12,9 @@ public final class ArchiveServer: Sendable {
     public var instanceID: String { archive.status.instanceID }
     /// How much it holds, and how much it may.
     var holdings: Holdings {
-        Holdings(status: archive.status, bytesMax: Self.settings.storedBytesMax)
+        Holdings(
+            status: archive.status, bytesMax: Self.settings.storedBytesMax,
+            setAside: archive.filesSetAside.first)
     }
     private let archive: Archive
     private let listener: HTTPListener
@@ -28,16 +30,22 @@ public final class ArchiveServer: Sendable {
         let status: ArchiveStatus
         /// Bytes; beyond them the oldest logs go.
         let bytesMax: Int64
+        /// The last damaged file that was set aside and is still there.
+        let setAside: String?
     }
 
     /// Opens the archive in `directory` and serves it.
     ///
-    /// - Parameter record: a file that gets every request as one line of JSON; a test aid.
+    /// - Parameters:
+    ///   - record: a file that gets every request as one line of JSON; a test aid.
+    ///   - setsDamagedAside: whether a fresh archive is begun in the place of a damaged one.
     public static func start(
-        directory: String, record: String?, on address: ListenAddress,
-        group: any EventLoopGroup, logger: Logger
+        directory: String, record: String?, setsDamagedAside: Bool = false,
+        on address: ListenAddress, group: any EventLoopGroup, logger: Logger
     ) async throws -> ArchiveServer {
-        let archive = try open(directory: directory, record: record, logger: logger)
+        let archive = try open(
+            directory: directory, record: record, setsDamagedAside: setsDamagedAside,
+            logger: logger)
         do {
             let listener = try await HTTPListener.start(
                 archive.application, on: address, group: group,
@@ -53,14 +61,21 @@ public final class ArchiveServer: Sendable {
     private static let settings = ArchiveSettings()
 
     /// Opens the archive in `directory`, which is made when it is missing.
-    static func open(directory: String, record: String?, logger: Logger) throws -> Archive {
+    static func open(
+        directory: String, record: String?, setsDamagedAside: Bool = false, logger: Logger
+    ) throws -> Archive {
         try Process.makeDirectory(directory)
         var settings = Self.settings
         settings.recordPath = record
+        settings.setsDamagedAside = setsDamagedAside
         return try Archive.open(
             directory: directory, settings: settings, now: Process.now,
             report: { error in
-                logger.error("the archive's disk refused", metadata: ["error": "\(error)"])
+                if error is ArchiveSetAside {
+                    logger.critical("the archive was set aside", metadata: ["what": "\(error)"])
+                } else {
+                    logger.error("the archive's disk refused", metadata: ["error": "\(error)"])
+                }
             })
     }
 

@@ -134,7 +134,7 @@ private actor Parts {
         let lock = try SpoolLock(directory: settings.stateDirectory)
         if settings.upstream == nil {
             archive = try await ArchiveServer.start(
-                directory: settings.archiveDirectory, record: nil,
+                directory: settings.archiveDirectory, record: nil, setsDamagedAside: true,
                 on: .unix(path: settings.archiveSocket, mode: 0o600), group: deliveryLoop,
                 logger: logger)
         }

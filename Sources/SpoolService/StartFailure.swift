@@ -32,6 +32,7 @@ public enum StartFailure: Sendable {
         case ArchiveError.directory(_, let errno) where Self.mayPass(errno): self = .disk
         case ArchiveError.record(_, let errno) where Self.mayPass(errno): self = .disk
         case let error as DirectoryError where Self.mayPass(error.errno): self = .disk
+        case ArchiveError.damaged: self = .database
         case is DirectoryError, QueueError.unusable, is ArchiveError: self = .directory
         case is ListenError: self = .address
         case is DurableFileError, is SQLiteError, QueueError.damaged: self = .database

@@ -53,6 +53,8 @@ struct StatusReport {
         writer.int(Int(queue.counters["disk_refusals"] ?? 0))
         writer.key("archive")
         write(archive: &writer)
+        writer.key("archive_set_aside")
+        if let file = archive?.setAside { writer.string(file) } else { writer.null() }
         writer.key("upstream")
         write(upstream: &writer)
         writer.key("dead_letters")

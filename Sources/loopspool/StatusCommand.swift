@@ -147,6 +147,11 @@ struct StatusText: CustomStringConvertible {
         if let trimmed = status["archive"]?["trimmed"]?.intValue, trimmed > 0 {
             lines.append("the archive has removed its \(trimmed) oldest logs to keep its bound")
         }
+        if let file = status["archive_set_aside"]?.stringValue {
+            lines.append(
+                "an archive was damaged and is kept as \(file); logs delivered before are there only, "
+                    + "`sqlite3 \(file) .recover` reads them; delete it when you need it no more")
+        }
         return lines
     }
 
