@@ -7,6 +7,8 @@ struct Lane {
     let project: Int64
     /// Body bytes of its events, as the ledger counts them.
     var payloadBytes: Int64 = 0
+    /// Its events, whatever they wait for, those that are leased included.
+    var heldCount = 0
     /// Ready events not leased.
     var readyCount = 0
     /// Everything at or below it is leased, held, or gone: where the next look begins.
@@ -45,13 +47,19 @@ struct Lanes {
 
     // MARK: What they weigh
 
-    /// Bytes of an event came, or left where negative. Returns whether the lane had so many.
-    mutating func weigh(_ id: Int64, _ bytes: Int) -> Bool {
+    /// An event is there, as the file has it.
+    mutating func holds(_ id: Int64) {
+        all[id]!.heldCount += 1
+    }
+
+    /// An event came with its bytes, or left with them where `isGone`. Returns whether the lane had so many.
+    mutating func weigh(_ id: Int64, _ bytes: Int, isGone: Bool) -> Bool {
         let lane = self[id]
-        let total = lane.payloadBytes + Int64(bytes)
+        let total = lane.payloadBytes + Int64(isGone ? -bytes : bytes)
         guard total >= 0 else { return false }
         all[id]!.payloadBytes = total
-        projectBytes[lane.project, default: 0] += Int64(bytes)
+        all[id]!.heldCount += isGone ? -1 : 1
+        projectBytes[lane.project, default: 0] += total - lane.payloadBytes
         unwritten.insert(id)
         return true
     }
@@ -143,6 +151,12 @@ struct Lanes {
         since[route] = now
     }
 
+    /// The operation has had its turn without giving anything; its events have waited long enough.
+    mutating func passed(_ route: Route) {
+        // Safety: routes come from `allCases`.
+        turn = Route.allCases.firstIndex(of: route)! + 1
+    }
+
     /// The clock was set: batches that are filling wait as long as they would have.
     mutating func shift(by jump: Duration) {
         for route in since.keys { since[route] = since[route].map { $0 + jump } }
@@ -151,12 +165,6 @@ struct Lanes {
     /// Takes the next lane of an operation that has something ready and is not parked.
     mutating func takeNext(_ route: Route) -> Int64? {
         while let id = rotations[route]?.takeNext() {
-    /// The operation has had its turn without giving anything; its events have waited long enough.
-    mutating func passed(_ route: Route) {
-        // Safety: routes come from `allCases`.
-        turn = Route.allCases.firstIndex(of: route)! + 1
-    }
-
             if !parked.contains(id), self[id].readyCount > 0 { return id }
         }
         return nil

@@ -45,6 +45,8 @@ public struct QueueReport: Sendable {
     public var lastDead: [DeadLetter] = []
     /// What the lanes are that were asked about.
     public var lanes: [Int64: LaneFacts] = [:]
+    /// Of the queued, those of each operation.
+    public var routes: [Route: Int] = [:]
 
     /// A lane as an operator knows it.
     public struct LaneFacts: Sendable, Equatable {
@@ -52,8 +54,8 @@ public struct QueueReport: Sendable {
         public let route: Route
         /// Its project as its caller named it; the caller, where it named none.
         public let project: String
-        /// Its events that are ready.
-        public let readyCount: Int
+        /// Its events that are queued, whatever they wait for.
+        public let queuedCount: Int
     }
 }
 
@@ -83,9 +85,9 @@ extension SpoolStore {
         report.isDiskFull = !hasRoomOnDisk(at: clock())
         report.freeDiskBytes = settings.freeDiskBytes()
         report.freeDiskBytesMin = settings.freeDiskBytesMin
+        report.malformedCount = Int64(malformedCount)
         report.malformedBytes = malformedBytes
         report.waiting = Int64(waitingCount)
-        report.malformedCount = Int64(malformedCount)
         report.oldestAcceptedAt = try connection.integer(
             "SELECT accepted_at FROM event ORDER BY sequence LIMIT 1"
         ).map(Timestamp.init(milliseconds:))
@@ -99,17 +101,33 @@ extension SpoolStore {
                 report.lastDead.append(letter)
             }
         }
-        for id in lanes { report.lanes[id] = try facts(ofLane: id) }
+        let underWay = underWayByLane
+        for (id, lane) in self.lanes.all {
+            report.routes[lane.route, default: 0] += lane.heldCount - underWay[id, default: 0]
+        }
+        for id in lanes {
+            report.lanes[id] = try facts(ofLane: id, underWay: underWay[id, default: 0])
+        }
         return report
     }
 
-    private func facts(ofLane id: Int64) throws -> QueueReport.LaneFacts? {
+    /// Events in flight or in doubt, by lane.
+    private var underWayByLane: [Int64: Int] {
+        let waiting = Set(regrouped)
+        var counts: [Int64: Int] = [:]
+        for (id, lease) in leases where !waiting.contains(id) {
+            for event in lease.events { counts[event.lane, default: 0] += 1 }
+        }
+        return counts
+    }
+
+    private func facts(ofLane id: Int64, underWay: Int) throws -> QueueReport.LaneFacts? {
         guard let lane = lanes.all[id] else { return nil }
         let find = try connection.prepare("SELECT name FROM project WHERE number = ?")
         find.bind(1, lane.project)
         guard try find.step() else { return nil }
         return QueueReport.LaneFacts(
             route: lane.route, project: ProjectName.shown(find.text(0)),
-            readyCount: lane.readyCount)
+            queuedCount: lane.heldCount - underWay)
     }
 }

@@ -110,6 +110,7 @@ extension SpoolStore {
                 throw QueueError.damaged(
                     connection.path, "event \(sequence.rawValue) is in an unknown lane")
             }
+            lanes.holds(rows.integer(0))
             let isReady = rows.integer(1) == 0 && !leased.contains(sequence.rawValue)
             if isReady { lanes.ready(rows.integer(0), 1, from: sequence, at: now) }
         }

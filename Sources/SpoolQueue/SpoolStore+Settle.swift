@@ -154,7 +154,7 @@ extension SpoolStore {
             }
             start = place + 1
         }
-        for event in events { try add(bytes: -event.bodyBytes, to: event.lane) }
+        for event in events { try add(bytes: event.bodyBytes, to: event.lane, isGone: true) }
     }
 
     /// An event has left the queue: whoever waited for it may be looked at again.

@@ -156,10 +156,10 @@ final class SpoolStore: GroupState {
 
     // MARK: Room
 
-    /// Body bytes came into a lane, or left it where negative.
-    func add(bytes: Int, to lane: Int64) throws {
-        ledger.payloadBytes += Int64(bytes)
-        guard lanes.weigh(lane, bytes) else {
+    /// An event came into a lane with its body, or left it with that where `isGone`.
+    func add(bytes: Int, to lane: Int64, isGone: Bool = false) throws {
+        ledger.payloadBytes += Int64(isGone ? -bytes : bytes)
+        guard lanes.weigh(lane, bytes, isGone: isGone) else {
             throw QueueError.damaged(connection.path, "lane \(lane) weighs less than its events")
         }
     }

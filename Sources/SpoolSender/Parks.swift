@@ -18,6 +18,8 @@ struct Parks: Equatable, Sendable {
         var park: Park
         /// The operation that the scope belongs to.
         var route: Route
+        /// What upstream said last; nil where a restart has forgotten it.
+        var said: SenderSnapshot.Trouble?
         /// Refusals in a row.
         var failures: Int
         /// When one event may try, as far as the backoff goes.
@@ -50,15 +52,17 @@ struct Parks: Equatable, Sendable {
     /// When the next probe is due.
     var probeAt: Instant? { entries.lazy.filter(isTriable).map(\.value.probeAt).min() }
 
-    /// Parks a scope, or keeps it parked for longer.
+    /// Parks a scope, or keeps it parked for longer, because of what upstream `said`.
     mutating func park(
-        _ scope: Scope, of route: Route, because park: Park, at now: Instant,
+        _ scope: Scope, of route: Route, because park: Park,
+        saying said: SenderSnapshot.Trouble? = nil, at now: Instant,
         using generator: inout some RandomNumberGenerator
     ) {
         let failures = (entries[scope]?.failures ?? 0) + 1
         let delay = RetryPolicy.delay(failures: failures, using: &generator)
         entries[scope] = Entry(
-            park: park, route: route, failures: failures, triableAt: now + delay)
+            park: park, route: route, said: said ?? entries[scope]?.said, failures: failures,
+            triableAt: now + delay)
     }
 
     /// Takes over what an earlier run has left: tried at once, because a restart may have mended it.

@@ -183,6 +183,7 @@ extension SenderMachine {
         } else {
             doubt.failures = 0
             doubt.refusals = 0
+            noteQuestion(outcome)
             doubt.findings[place] = finding
         }
         leases[id]?.phase = .inDoubt(doubt)
@@ -222,6 +223,8 @@ extension SenderMachine {
             health.answeredQuestion(sentIn: stretch)
             if isBelieved { return asking.succeeded() }
         case nil, 408, 425, 429, .some(500...599):
+                noteQuestion(outcome)
+                parkTrouble = questionTrouble
             if isFirst || retryAfter != nil {
                 failed(
                     sentIn: stretch, isDoubtful: false, isQuestion: true, retryAfter: retryAfter,
@@ -236,6 +239,7 @@ extension SenderMachine {
     // MARK: Conclusions
 
     /// Settles what has been found out about a lease whose round is over or that is about to stop.
+        noteQuestion(outcome)
     mutating func concludeKnown(_ id: Int64) {
         guard let open = leases[id], case .inDoubt(let doubt) = open.phase else { return }
         guard !doubt.isAsking, !doubt.findings.isEmpty, calibrator.result == .ask else { return }

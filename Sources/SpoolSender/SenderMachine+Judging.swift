@@ -124,6 +124,7 @@ extension SenderMachine {
 
     /// Rights were denied. One lane is parked; several part first, so that each is asked by itself. Returns
     /// whether the whole destination is denied.
+        if isForAll || health.park != nil { parkTrouble = trouble }
     private mutating func deny(_ open: OpenLease) -> Bool {
         rights.denied(open.lanes, at: now.instant)
         if open.lanes.count == 1, let lane = open.lanes.first {
@@ -134,7 +135,8 @@ extension SenderMachine {
 
     private mutating func park(_ scope: Parks.Scope, of open: OpenLease, because park: Park) {
         parks.park(
-            scope, of: open.lease.route, because: park, at: now.instant, using: &generator)
+            scope, of: open.lease.route, because: park, saying: trouble, at: now.instant,
+            using: &generator)
     }
 }
 

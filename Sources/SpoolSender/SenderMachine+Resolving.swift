@@ -122,8 +122,8 @@ extension SenderMachine {
             return false
         }
         parks.park(
-            .lane(event.lane), of: entry.route, because: entry.park, at: now.instant,
-            using: &generator)
+            .lane(event.lane), of: entry.route, because: entry.park, saying: trouble,
+            at: now.instant, using: &generator)
         return true
     }
 

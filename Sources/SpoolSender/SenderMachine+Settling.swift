@@ -65,7 +65,7 @@ extension SenderMachine {
         for event in open.lease.events where sequences.contains(event.sequence) {
             lanes.died(event.lane, -1)
             parks.park(
-                .lane(event.lane), of: open.lease.route, because: .deadLettersFull,
+                .lane(event.lane), of: open.lease.route, because: .deadLettersFull, saying: trouble,
                 at: now.instant, using: &generator)
         }
     }

@@ -62,7 +62,8 @@ extension SenderMachine {
     mutating func countDeath(of event: LeasedEvent, by route: Route) {
         guard lanes.died(event.lane) >= Limits.deathsBeforePark else { return }
         parks.park(
-            .lane(event.lane), of: route, because: .refusing, at: now.instant, using: &generator)
+            .lane(event.lane), of: route, because: .refusing, saying: trouble, at: now.instant,
+            using: &generator)
     }
 
     // MARK: Events

@@ -106,6 +106,10 @@ package struct SenderMachine: Sendable {
     var keepAt: Instant
     var tally = SenderSnapshot.Tally()
     var trouble: SenderSnapshot.Trouble?
+    /// How the last question that brought no clear answer ended.
+    var questionTrouble: SenderSnapshot.Trouble?
+    /// What upstream said last, because of which the destination is parked as a whole.
+    var parkTrouble: SenderSnapshot.Trouble?
     /// The wake-up that is asked for; one that an earlier one has overtaken is ignored.
     private var wakeAt: Instant?
     private var wakesBegun = 0

@@ -37,6 +37,8 @@ public struct SenderSnapshot: Sendable {
         public let scope: Scope
         /// Why.
         public let park: Park
+        /// What upstream said last, because of which it is parked; nil where a restart has forgotten it.
+        public let said: Trouble?
         /// Refusals in a row.
         public let failures: Int
         /// When one event tries it next, from now.
@@ -79,6 +81,8 @@ public struct SenderSnapshot: Sendable {
     /// Leases in doubt, of at most ``SenderSettings/doubtsMax``, or ``SenderSettings/stuckDoubtsMax`` while
     /// no question is answered.
     public let inDoubt: Int
+    /// When upstream is asked next what arrived of them: zero while it is being asked, nil when it is not.
+    public let nextQuestion: Duration?
     /// What is parked: the destination first, then operations, then lanes by their numbers.
     public let parked: [Parked]
     /// Deaths in a row without a 2xx between them, by lane, where there are any.
@@ -89,8 +93,10 @@ public struct SenderSnapshot: Sendable {
     public let batchBytes: Int
     /// Whether asking works there.
     public let calibration: Calibration
-    /// What upstream said last when it was not yes.
+    /// What upstream said last to a delivery when it was not yes.
     public let trouble: Trouble?
+    /// How the last question that brought no clear answer ended.
+    public let questionTrouble: Trouble?
     /// What became of events and requests.
     public let tally: Tally
 
@@ -120,11 +126,36 @@ extension SenderMachine {
             }
         return SenderSnapshot(
             health: health, inFlight: exchanges.count, inFlightLimit: pacer.limit,
-            inDoubt: inDoubt, parked: parked(at: instant), deathsInARow: lanes.deathsInARow,
+            inDoubt: inDoubt, nextQuestion: nextQuestion(at: instant),
+            parked: parked(at: instant), deathsInARow: lanes.deathsInARow,
             lonelyLanes: Set(lanes.lonely.filter { $0.value > instant }.keys),
             batchBytes: batchSize.bytes,
             calibration: settings.inDoubt == .resend ? .resend : calibrator.result,
-            trouble: trouble, tally: tally)
+            trouble: trouble, questionTrouble: questionTrouble, tally: tally)
+    }
+
+    /// When upstream is asked next about a log that may have arrived, as far as time alone decides it.
+    private func nextQuestion(at instant: Instant) -> Duration? {
+        guard settings.inDoubt == .ask, calibrator.result != .resend else { return nil }
+        let doubts = leases.values.compactMap { open -> OpenLease.Doubt? in
+            guard open.kind.isLog, case .inDoubt(let doubt) = open.phase else { return nil }
+            return doubt
+        }
+        guard !doubts.isEmpty else { return nil }
+        if doubts.contains(where: \.isAsking) { return .zero }
+        var next = doubts.map(\.resolveAt).min() ?? instant
+        if case .backingOff(let until) = health.state { next = max(next, until) }
+        for earliest in [asking.notBefore, calibrator.result == .ask ? nil : calibrator.examineAt] {
+            if let earliest { next = max(next, earliest) }
+        }
+        return max(next - instant, .zero)
+    }
+
+    /// Remembers a question that brought no clear answer.
+    mutating func noteQuestion(_ outcome: UpstreamOutcome) {
+        questionTrouble = SenderSnapshot.Trouble(
+            at: now.wall, route: .patchLogByReference, status: outcome.status,
+            words: UpstreamWords.of(outcome))
     }
 
     private func parked(at instant: Instant) -> [SenderSnapshot.Parked] {
@@ -132,14 +163,16 @@ extension SenderMachine {
         if case .parked(let park, let until) = health.state {
             parked.append(
                 .init(
-                    scope: .destination, park: park, failures: health.failures,
+                    scope: .destination, park: park, said: parkTrouble,
+                    failures: health.failures,
                     nextTry: max(until - instant, .zero)))
         }
         let ordered = parks.entries.sorted { $0.key.order < $1.key.order }
         return parked
             + ordered.map { scope, entry in
                 .init(
-                    scope: scope.shown, park: entry.park, failures: entry.failures,
+                    scope: scope.shown, park: entry.park, said: entry.said,
+                    failures: entry.failures,
                     nextTry: max(entry.probeAt - instant, .zero))
             }
     }

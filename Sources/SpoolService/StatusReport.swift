@@ -173,9 +173,30 @@ struct StatusReport {
         write(parked: &writer)
         writer.key("asking_by_reference")
         writer.string("\(sender.calibration)")
+        writer.key("next_question_seconds")
+        if let next = sender.nextQuestion { writer.double(seconds(next)) } else { writer.null() }
+        writer.key("last_failed_question")
+        if let trouble = sender.questionTrouble {
+            writer.beginObject()
+            writer.key("seconds_ago")
+            writer.double(seconds(max(.zero, now - trouble.at)))
+            write(said: trouble, &writer)
+            writer.endObject()
+        } else {
+            writer.null()
+        }
         writer.key("last_trouble")
         write(trouble: &writer)
         writer.endObject()
+    }
+
+    /// What upstream said, where it is known: the status of its answer, and the words of it or of why
+    /// there was none.
+    private func write(said trouble: SenderSnapshot.Trouble?, _ writer: inout JSONWriter) {
+        writer.key("status")
+        if let status = trouble?.status { writer.int(status) } else { writer.null() }
+        writer.key("upstream_said")
+        if let trouble { writer.string(trouble.words) } else { writer.null() }
     }
 
     private var health: String {
@@ -195,12 +216,16 @@ struct StatusReport {
         for parked in sender.parked {
             var route: Route?
             var lane: QueueReport.LaneFacts?
+            var events: Int?
             switch parked.scope {
-            case .destination: break
-            case .route(let parkedRoute): route = parkedRoute
+            case .destination: events = Int(queue.queued)
+            case .route(let parkedRoute):
+                route = parkedRoute
+                events = queue.routes[parkedRoute, default: 0]
             case .lane(let id):
                 lane = queue.lanes[id]
                 route = lane?.route
+                events = lane?.queuedCount
             }
             writer.beginObject()
             writer.key("operation")
@@ -213,6 +238,9 @@ struct StatusReport {
             if let lane { writer.string(lane.project) } else { writer.null() }
             writer.key("advice")
             writer.string(parked.park.advice)
+            writer.key("events")
+            if let events { writer.int(events) } else { writer.null() }
+            write(said: parked.said, &writer)
             writer.key("refusals")
             writer.int(parked.failures)
             writer.key("next_try_seconds")

@@ -162,28 +162,36 @@ struct StatusText: CustomStringConvertible {
             health += ", next try in \(next) s"
         }
         var lines = ["upstream  \(upstream["url"]?.stringValue ?? "?"): \(health)"]
-        for parked in upstream["parked"]?.elements ?? [] {
-            lines.append("  " + StatusText.parked(parked))
-        }
+        for parked in upstream["parked"]?.elements ?? [] { lines += StatusText.parked(parked) }
         lines += StatusText.doubt(upstream)
         if let trouble = upstream["last_trouble"], let words = trouble["words"]?.stringValue {
             let answer = trouble["status"]?.intValue.map { " it answered: \($0) " } ?? ": "
-            let age = Int(trouble["seconds_ago"]?.doubleValue ?? 0)
-            lines.append("  \(age) s ago\(answer)\(words)")
+            lines.append("  \(StatusText.age(trouble)) s ago\(answer)\(words)")
         }
         return lines
     }
 
     /// What nobody knows to have arrived, and what is done about it.
     private static func doubt(_ upstream: JSONValue) -> [String] {
-        let asking = upstream["asking_by_reference"]?.stringValue
+        let count = upstream["batches_in_doubt"]?.intValue ?? 0
+        let isAsked = upstream["asking_by_reference"]?.stringValue != "resend"
         var lines: [String] = []
-        if let count = upstream["batches_in_doubt"]?.intValue, count > 0 {
-            let isOpen = asking == "undecided" ? ", which has answered no such question yet" : ""
+        if count > 0, isAsked {
+            let isUndecided = upstream["asking_by_reference"]?.stringValue == "undecided"
+            let isOpen = isUndecided ? ", which has answered no such question yet" : ""
+            let next = upstream["next_question_seconds"]?.doubleValue
+            let time = next.map { $0 == 0 ? "; being asked now" : "; next question in \($0) s" }
             lines.append(
-                "batches in doubt: \(count); what arrived of them is asked of upstream\(isOpen)")
+                "batches in doubt: \(count); what arrived of them is asked of upstream\(isOpen)"
+                    + (time ?? ""))
+            if let failed = upstream["last_failed_question"], !failed.isNull {
+                lines.append(
+                    "the last question that failed, \(age(failed)) s ago: \(said(failed) ?? "?")")
+            }
+        } else if count > 0 {
+            lines.append("batches in doubt: \(count); they are sent again, counted")
         }
-        if asking == "resend" {
+        if !isAsked {
             lines.append(
                 "upstream is not asked what arrived: after a lost answer logs are sent again, counted"
             )
@@ -191,15 +199,27 @@ struct StatusText: CustomStringConvertible {
         return lines.map { "  " + $0 }
     }
 
-    /// What is parked, why, and until when.
-    private static func parked(_ parked: JSONValue) -> String {
+    /// What is parked, why, with how many events, and until when; and what upstream said.
+    private static func parked(_ parked: JSONValue) -> [String] {
         let operation = parked["operation"]?.stringValue ?? "everything"
         let project = parked["project"]?.stringValue.map { " of \($0)" } ?? ""
         let seconds = parked["next_try_seconds"]?.doubleValue ?? 0
-        return """
-            parked: \(operation)\(project): \(parked["advice"]?.stringValue ?? "?"); \
+        let events = parked["events"]?.intValue.map { "; holds \($0) of the queued" } ?? ""
+        let line = """
+              parked: \(operation)\(project): \(parked["advice"]?.stringValue ?? "?")\(events); \
             next try in \(seconds) s
             """
+        return [line] + (said(parked).map { ["    it said: \($0)"] } ?? [])
+    }
+
+    /// The status and words of an answer, or why there was none.
+    private static func said(_ facts: JSONValue) -> String? {
+        guard let words = facts["upstream_said"]?.stringValue else { return nil }
+        return (facts["status"]?.intValue.map { "\($0) " } ?? "") + words.prefix(200)
+    }
+
+    private static func age(_ facts: JSONValue) -> Int {
+        Int(facts["seconds_ago"]?.doubleValue ?? 0)
     }
 
     private func padded(_ text: String, _ width: Int) -> String {

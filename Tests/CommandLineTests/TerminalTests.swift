@@ -43,6 +43,39 @@ import Testing
         #expect(try lines("resend", 0).map { $0.contains("sent again, counted") } == [true])
     }
 
+    @Test func `a status report shows what a parked part holds, and what upstream said`() throws {
+        let parked = """
+            {"operation":"POST /logs","project":"pay","advice":"mend it","events":3,"status":402,\
+            "upstream_said":"no credit left for pay","next_try_seconds":1.5}
+            """
+        let text = StatusText(try json(#"{"upstream":{"parked":[\#(parked)]}}"#)).description
+        #expect(
+            text.contains(
+                """
+                  parked: POST /logs of pay: mend it; holds 3 of the queued; next try in 1.5 s
+                    it said: 402 no credit left for pay
+                """))
+    }
+
+    @Test func `a status report tells when the next question goes, and how the last one failed`()
+        throws
+    {
+        let upstream = """
+            {"asking_by_reference":"ask","batches_in_doubt":2,"next_question_seconds":4.5,\
+            "last_failed_question":{"seconds_ago":3.2,"status":500,"upstream_said":"oops"}}
+            """
+        let text = StatusText(try json(#"{"upstream":\#(upstream)}"#)).description
+        #expect(text.contains("is asked of upstream; next question in 4.5 s\n"))
+        #expect(text.contains("  the last question that failed, 3 s ago: 500 oops"))
+    }
+
+    @Test func `a status report does not say that what is sent again is asked about`() throws {
+        let upstream = #"{"asking_by_reference":"resend","batches_in_doubt":2}"#
+        let text = StatusText(try json(#"{"upstream":\#(upstream)}"#)).description
+        #expect(text.contains("  batches in doubt: 2; they are sent again, counted"))
+        #expect(!text.contains("is asked of upstream"))
+    }
+
     @Test func `a status report balances, and tells what is counted beside the ledger`() throws {
         func lines(_ more: String) throws -> [String] {
             let ledger =

@@ -22,6 +22,35 @@ struct ParkedLaneTests {
         #expect(Set(logs).isSuperset(of: [first.events[0].sequence, second.events[0].sequence]))
     }
 
+    @Test("is told of with all that is queued in it, also what waits, and after a start")
+    func told() throws {
+        let spool = try TestSpool()
+        let logs = try spool.append(.log("a"), .log("b"), .log("c"), .log("d", parent: "a"))
+        try spool.append(.log("e", project: "other"), .newSession)
+        let lane = try #require(spool.store.lanes.all.keys.min())
+        func told() throws -> (lane: Int?, route: Int?) {
+            let report = try spool.commit { try $0.report(about: [lane]) }
+            return (report.lanes[lane]?.queuedCount, report.routes[.postLogs])
+        }
+        #expect(try told() == (4, 5))
+        let probe = LeaseWish(linger: .zero, parkedLanes: [lane], probe: .lanes([lane]))
+        let lease = try #require(try spool.lease(probe))
+        #expect(try told() == (3, 4), "what is under way is not queued")
+        var settlement = Settlement(lease: lease.id)
+        settlement.returned = [.init(sequence: logs[0], notBefore: spool.time.now + .seconds(60))]
+        try spool.settle(settlement)
+        #expect(try told() == (4, 5))
+        try spool.crash()
+        #expect(try told() == (4, 5))
+        try spool.kill(logs[1])
+        #expect(try told() == (3, 4))
+        _ = try spool.commit { try $0.replay(DeadFilter(), after: nil) }
+        #expect(try told() == (4, 5))
+        spool.time.advance(.seconds(60))
+        _ = try spool.drain()
+        #expect(try told() == (0, 0))
+    }
+
     @Test("says so once when something comes into it while it is empty")
     func news() throws {
         let spool = try TestSpool()
