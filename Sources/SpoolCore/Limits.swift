@@ -23,6 +23,12 @@ public enum Limits {
     public static let controlBytesMax = 4 << 20
     /// Bytes between socket and disk, over all connections: the daemon's memory under load.
     public static let ingestBytesMax = 32 << 20
+    /// Part of those that only requests of at most ``smallRequestBytesMax`` use, which say their length:
+    /// large bodies and long lines never hold them up.
+    public static let ingestSmallBytes = 2 << 20
+    /// Bytes of a small request; of a longer body no more is reserved before it comes, and an unfinished
+    /// line of a stream may be longer only if the rest comes as fast as a request's body has to.
+    public static let smallRequestBytesMax = 64 << 10
     /// How long a connection waits for a share of those bytes before it is answered 503.
     public static let budgetWait = Duration.seconds(5)
     /// How long a submission waits for its transaction before it is withdrawn and answered 503.

@@ -39,6 +39,10 @@ final class EventStreamConnection: ChannelDuplexHandler {
     private var replies = EventStreamReplies()
     private var mayBeOption = true
 
+    private var timer: ConnectionTimer?
+    private var pace: ReadPace
+    private var pacedLine = 0
+
     private var chargedBytes = 0
     private var wait: ByteBudget.Wait?
     private var isRetrying = false
@@ -55,6 +59,9 @@ final class EventStreamConnection: ChannelDuplexHandler {
         self.loop = loop
         self.lines = EventStreamLines(lineBytesMax: door.settings.lineBytesMax)
         self.window = EventStreamWindow(caller: peer.callerName)
+        self.pace = ReadPace(
+            pause: door.settings.readTimeout,
+            bytesPerSecondMin: door.settings.readBytesPerSecondMin)
     }
 
     /// The mailbox by which the sink's answers come to the streams of `loop`.
@@ -66,6 +73,9 @@ final class EventStreamConnection: ChannelDuplexHandler {
 
     func handlerAdded(context: ChannelHandlerContext) {
         self.context = context
+        let timer = ConnectionTimer(loop: loop)
+        timer.onExpiry = { [unowned self] in restIsLate() }
+        self.timer = timer
     }
 
     func handlerRemoved(context: ChannelHandlerContext) {
@@ -85,6 +95,7 @@ final class EventStreamConnection: ChannelDuplexHandler {
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         guard !hasEnded else { return }
         let bytes = unwrapInboundIn(data)
+        pace.arrived(bytes.readableBytes)
         bytes.withUnsafeReadableBytes { lines.read($0, take) }
         settle()
     }
@@ -202,6 +213,7 @@ extension EventStreamConnection {
             owesRead = false
             context?.read()
         }
+        watchPace()
     }
 
     private func submit(_ submission: Submission) {
@@ -288,6 +300,8 @@ extension EventStreamConnection {
     private func leave() {
         guard context != nil else { return }
         context = nil
+        timer?.cancel()
+        timer = nil
         if !hasEnded || !window.isSettled {
             isRemainder = true
             door.remainders.enter()
@@ -342,6 +356,25 @@ extension EventStreamConnection {
         } else {
             waitForBudget()
         }
+        settle()
+    }
+
+    /// Says how long the rest of a long line is waited for, while it is the client that we wait for.
+    private func watchPace() {
+        if pacedLine != window.linesRead {
+            pacedLine = window.linesRead
+            pace.stop()
+        }
+        if lines.heldBytes > Limits.smallRequestBytesMax, !holdsReads {
+            timer?.set(pace.deadline(.now()))
+        } else {
+            pace.stop()
+            timer?.set(nil)
+        }
+    }
+
+    private func restIsLate() {
+        lines.abandon("the rest of the line did not come in time; send it again at once")
         settle()
     }
 

@@ -12,6 +12,11 @@ public struct EventStreamSettings: Sendable {
     /// How long a stream that holds an unfinished long line waits for memory before it gives the
     /// line up, so that two such lines cannot wait for each other forever.
     public var budgetWait = Limits.budgetWait
+    /// How long the rest of a line that is longer than ``Limits/smallRequestBytesMax`` may pause; then
+    /// the line is given up.
+    public var readTimeout = Limits.readTimeout
+    /// Bytes a second that it has to come with on the whole, once it takes longer than that.
+    public var readBytesPerSecondMin = Limits.readBytesPerSecondMin
 
     /// The documented defaults.
     public init() {}

@@ -1,22 +1,22 @@
-import NIOCore
+package import NIOCore
 
 /// One timer for each connection, moved without cost: setting a later deadline only stores it, and
 /// the timer that fires too early sets itself again. A busy connection would otherwise schedule and
 /// cancel two timers for each request.
-final class ConnectionTimer {
+package final class ConnectionTimer {
     private let loop: any EventLoop
     private var deadline: NIODeadline?
     private var scheduled: (task: Scheduled<Void>, deadline: NIODeadline)?
     /// Called on the loop when a deadline has passed; the deadline is cleared before.
-    var onExpiry: (() -> Void)?
+    package var onExpiry: (() -> Void)?
 
     /// A timer on `loop`, on which all calls must be made.
-    init(loop: any EventLoop) {
+    package init(loop: any EventLoop) {
         self.loop = loop
     }
 
     /// Moves the deadline; nil for none.
-    func set(_ deadline: NIODeadline?) {
+    package func set(_ deadline: NIODeadline?) {
         self.deadline = deadline
         guard let deadline else { return }
         if let scheduled {
@@ -27,7 +27,7 @@ final class ConnectionTimer {
     }
 
     /// Ends the timer for good.
-    func cancel() {
+    package func cancel() {
         deadline = nil
         onExpiry = nil
         scheduled?.task.cancel()

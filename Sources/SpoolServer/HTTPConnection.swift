@@ -36,6 +36,7 @@ final class HTTPConnection: ChannelDuplexHandler {
     private var planned: HTTPAnswer?
     private var body = ByteBuffer()
     private var reservedBytes = 0
+    private var purpose = ByteBudget.Purpose.large
     private var wait: ByteBudget.Wait?
     /// How long the request under way may still wait for the budget, over all its shares.
     private var budgetWaitLeft: Duration
@@ -45,7 +46,7 @@ final class HTTPConnection: ChannelDuplexHandler {
     /// Its place in the pipeline, while it has one.
     private(set) var context: ChannelHandlerContext?
     private var timer: ConnectionTimer?
-    private var pace = ReadPace()
+    private var pace: ReadPace
 
     /// A connection from `peer` that has just been accepted.
     init(
@@ -58,6 +59,8 @@ final class HTTPConnection: ChannelDuplexHandler {
         self.settings = settings
         self.mailbox = mailbox
         self.budgetWaitLeft = settings.budgetWait
+        self.pace = ReadPace(
+            pause: settings.readTimeout, bytesPerSecondMin: settings.readBytesPerSecondMin)
         self.conversation = HTTPConversation(lingerBytesMax: settings.lingerBytesMax)
     }
 
@@ -188,8 +191,10 @@ extension HTTPConnection {
             return begin(head)
         case .part(.body(let part)):
             let step = conversation.body(part.readableBytes)
-            if case .reserve = step { return step }
-            inputs.removeFirst()
+            switch step {
+            case .reserve, .reserveMore: return step
+            default: inputs.removeFirst()
+            }
             switch step {
             case .keep: keep(part)
             case .offer: offer(.bytes(Array(part.readableBytesView)))
@@ -219,7 +224,7 @@ extension HTTPConnection {
             return conversation.head(framing, bytesMax: nil)
         case .read(let bytesMax):
             self.head = head
-            return conversation.head(framing, bytesMax: min(bytesMax, budget.bytesMax))
+            return conversation.head(framing, bytesMax: min(bytesMax, budget.largeBytesMax))
         case .stream:
             self.head = head
             return conversation.headAhead(framing)
@@ -232,7 +237,7 @@ extension HTTPConnection {
         } else if case .bytes(let length) = framing?.length, part.readableBytes < length,
             let context
         {
-            body = context.channel.allocator.buffer(capacity: length)
+            body = context.channel.allocator.buffer(capacity: reservedBytes)
             body.writeImmutableBuffer(part)
         } else {
             body = part
@@ -250,6 +255,13 @@ extension HTTPConnection {
             break
         case .reserve(let bytes):
             reserve(bytes)
+        case .reserveMore(let bytes, let rest):
+            if bytes < rest, budget.tryReserveAhead(bytes) {
+                reservedBytes += bytes
+                perform(conversation.granted(bytes))
+            } else {
+                reserve(rest)
+            }
         case .invite:
             context?.writeAndFlush(wrapOutboundOut(HTTPAnswer.invitation), promise: nil)
         case .call:
@@ -275,24 +287,28 @@ extension HTTPConnection {
 
     private func reserve(_ bytes: Int) {
         guard let context else { return }
-        if budget.tryReserve(bytes) {
+        let isSmall = framing?.lengthSaid.map { $0 <= Limits.smallRequestBytesMax } ?? false
+        let purpose = isSmall ? ByteBudget.Purpose.small : .large
+        self.purpose = purpose
+        if budget.tryReserve(bytes, for: purpose) {
             reservedBytes += bytes
             return perform(conversation.granted(bytes))
         }
         let connection = NIOLoopBound(self, eventLoop: context.eventLoop)
         let start = ContinuousClock.now
         wait = budget.wait(
-            for: bytes, on: context.eventLoop, timeout: TimeAmount(budgetWaitLeft)
+            for: bytes, as: purpose, on: context.eventLoop, timeout: TimeAmount(budgetWaitLeft)
         ) { isGranted in
-            connection.value.waitEnded(bytes, since: start, isGranted: isGranted)
+            connection.value.waitEnded(bytes, purpose, since: start, isGranted: isGranted)
         }
     }
 
     private func waitEnded(
-        _ bytes: Int, since start: ContinuousClock.Instant, isGranted: Bool
+        _ bytes: Int, _ purpose: ByteBudget.Purpose, since start: ContinuousClock.Instant,
+        isGranted: Bool
     ) {
         guard wait != nil else {
-            if isGranted { budget.release(bytes) }
+            if isGranted { budget.release(bytes, of: purpose) }
             return
         }
         wait = nil
@@ -307,7 +323,7 @@ extension HTTPConnection {
     private func call(stream: HTTPBodyStream? = nil) {
         guard let context, let head else { preconditionFailure("a request without its head") }
         let connection = NIOLoopBound(self, eventLoop: context.eventLoop)
-        let share = BudgetShare(reservedBytes, of: budget)
+        let share = BudgetShare(reservedBytes, of: budget, for: purpose)
         reservedBytes = 0
         let request = HTTPRequest(
             head: head, body: body,
@@ -335,7 +351,7 @@ extension HTTPConnection {
     func dropRequest() {
         head = nil
         body = ByteBuffer()
-        budget.release(reservedBytes)
+        budget.release(reservedBytes, of: purpose)
         reservedBytes = 0
         budgetWaitLeft = settings.budgetWait
     }
@@ -380,7 +396,7 @@ extension HTTPConnection {
         // One part at a time is in memory then, and upstream may be the slower side.
         case .read where conversation.isPassingOn:
             timer.set(.now() + TimeAmount(settings.readTimeout))
-        case .read: timer.set(pace.deadline(.now(), settings: settings))
+        case .read: timer.set(pace.deadline(.now()))
         case .linger: linger(timer)
         }
     }

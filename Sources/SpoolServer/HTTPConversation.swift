@@ -1,3 +1,5 @@
+import SpoolCore
+
 /// Where one connection stands: pure, told what came in, says what to do.
 ///
 /// One request at a time. What a client sends ahead waits in the connection's queue, in order,
@@ -38,6 +40,9 @@ struct HTTPConversation {
         case proceed
         /// Reserve that many bytes and report it. The input, if it is a body's, comes again then.
         case reserve(Int)
+        /// Reserve some of a body that is known to have `rest` bytes more, or all of them; report what it
+        /// was. The input comes again then.
+        case reserveMore(Int, rest: Int)
         /// Write `100 Continue`.
         case invite
         /// Append the input to the body.
@@ -79,8 +84,9 @@ struct HTTPConversation {
         case linger
     }
 
-    /// Bytes by which a body of unknown length is reserved.
-    static let chunkedStep = 64 << 10
+    /// Bytes by which a body is reserved: who says that it will be long holds no more than that before
+    /// it has come.
+    static let bodyStep = Limits.smallRequestBytesMax
 
     /// Where it stands; set by the moves alone.
     var state = State.idle
@@ -178,10 +184,10 @@ struct HTTPConversation {
             return refuseLength(bytesMax)
         case .bytes(let bytes):
             state = .waiting(reading)
-            return .reserve(bytes)
+            return .reserve(min(bytes, Self.bodyStep))
         case .chunked:
             state = .waiting(reading)
-            return .reserve(min(Self.chunkedStep, bytesMax))
+            return .reserve(min(Self.bodyStep, bytesMax))
         }
     }
 
@@ -218,8 +224,11 @@ struct HTTPConversation {
         guard received <= reading.bytesMax else { return refuseLength(reading.bytesMax) }
         guard received <= reading.reserved else {
             state = .waiting(reading)
-            let steps = (received - reading.reserved + Self.chunkedStep - 1) / Self.chunkedStep
-            return .reserve(min(steps * Self.chunkedStep, reading.bytesMax - reading.reserved))
+            let steps = (received - reading.reserved + Self.bodyStep - 1) / Self.bodyStep
+            let rest = (reading.framing.lengthSaid ?? reading.bytesMax) - reading.reserved
+            let bytes = min(steps * Self.bodyStep, rest)
+            return reading.framing.lengthSaid == nil
+                ? .reserve(bytes) : .reserveMore(bytes, rest: rest)
         }
         reading.received = received
         state = .reading(reading)

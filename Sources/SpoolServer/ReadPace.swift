@@ -1,22 +1,33 @@
-import NIOCore
+package import NIOCore
 
-/// How fast the request that is being read comes: it holds a share of the memory until it is there.
-struct ReadPace {
+/// How fast something comes that holds a share of the memory until it is there: a request, a line.
+package struct ReadPace {
+    private let pause: TimeAmount
+    private let bytesPerSecondMin: Int
     private var since: NIODeadline?
     private var bytes = 0
 
+    /// May pause for `pause`, and after that has to come with `bytesPerSecondMin`, at least 1, on the
+    /// whole.
+    package init(pause: Duration, bytesPerSecondMin: Int) {
+        self.pause = TimeAmount(pause)
+        self.bytesPerSecondMin = bytesPerSecondMin
+    }
+
     /// Bytes have come.
-    mutating func arrived(_ count: Int) { bytes += count }
+    package mutating func arrived(_ count: Int) { bytes += count }
 
-    /// No request is being read.
-    mutating func stop() { self = ReadPace() }
+    /// Nothing is being read.
+    package mutating func stop() {
+        since = nil
+        bytes = 0
+    }
 
-    /// When the request has paused too long, or is too slow on the whole.
-    mutating func deadline(_ now: NIODeadline, settings: HTTPSettings) -> NIODeadline {
+    /// When it has paused too long, or is too slow on the whole.
+    package mutating func deadline(_ now: NIODeadline) -> NIODeadline {
         let since = self.since ?? now
         self.since = since
-        let patience = TimeAmount(settings.readTimeout)
-        let seconds = Double(bytes) / Double(settings.readBytesPerSecondMin)
-        return min(now + patience, since + patience + TimeAmount(.seconds(seconds)))
+        let seconds = Double(bytes) / Double(bytesPerSecondMin)
+        return min(now + pause, since + pause + TimeAmount(.seconds(seconds)))
     }
 }

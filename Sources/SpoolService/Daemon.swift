@@ -118,7 +118,8 @@ private actor Parts {
     private var reading: RepeatedTask?
     private let doorLoop = MultiThreadedEventLoopGroup(numberOfThreads: 1)
     private let deliveryLoop = MultiThreadedEventLoopGroup(numberOfThreads: 1)
-    private let budget = ByteBudget(bytesMax: Limits.ingestBytesMax)
+    private let budget = ByteBudget(
+        bytesMax: Limits.ingestBytesMax, smallBytes: Limits.ingestSmallBytes)
     private let connections: ConnectionLimit
     private var transport: HTTPTransport?
     private var live: HTTPLiveTransport?

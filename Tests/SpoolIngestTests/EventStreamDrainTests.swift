@@ -109,6 +109,39 @@ struct EventStreamDrainTests {
         }
     }
 
+    @Test("a long line whose rest does not come, or too slowly, is given up; a short one may pause")
+    func unfinishedLine() async throws {
+        var settings = EventStreamSettings()
+        settings.readTimeout = .milliseconds(50)
+        // Nothing earns more time.
+        settings.readBytesPerSecondMin = .max
+        try await Fixture.run(settings: settings) { stream in
+            let short = try stream.connect()
+            let half = String(repeating: "s", count: 30_000)
+            try await short.send(Fixture.acks + "{\"log\":{\"output\":\"\(half)")
+            let long = try stream.connect()
+            for hasPauses in [true, false] {
+                try await long.send(hasPauses ? Fixture.acks : "")
+                try await long.send(String(repeating: "x", count: 300_000))
+                // Byte after byte, at the latest until the line has a length of its own to be refused for.
+                for _ in 0..<1_000_000 where stream.budget.reserved > 200_000 {
+                    if hasPauses { try await Task.sleep(for: .milliseconds(1)) }
+                    try await long.send(hasPauses ? "" : "x")
+                }
+                try await eventually { stream.budget.reserved < 200_000 }
+                try await long.send("\n" + Fixture.log("long"))
+                let number = hasPauses ? 1 : 3
+                let replies = try await long.receiveLines(through: "{\"acked\":\(number + 1)}")
+                let refusal = try #require(replies.first { $0.contains("refused") })
+                #expect(refusal.hasPrefix("{\"refused\":\(number),"))
+                #expect(refusal.contains("did not come in time"))
+            }
+            try await short.send("\"}}\n")
+            #expect(try await short.receiveLine() == "{\"acked\":1}")
+            #expect(stream.outputs == ["long", "long", half])
+        }
+    }
+
     @Test("a long line for which there is no memory is given up, so that none waits forever")
     func longLineWithoutMemory() async throws {
         var settings = EventStreamSettings()

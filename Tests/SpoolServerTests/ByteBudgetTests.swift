@@ -10,10 +10,13 @@ struct ByteBudgetTests {
 
     /// Waits on the budget and tells what came of it.
     private static func wait(
-        _ budget: ByteBudget, _ bytes: Int, timeout: TimeAmount = .seconds(60)
+        _ budget: ByteBudget, _ bytes: Int, as purpose: ByteBudget.Purpose = .large,
+        timeout: TimeAmount = .seconds(60)
     ) -> (wait: ByteBudget.Wait, outcome: EventLoopFuture<Bool>) {
         let promise = loop.makePromise(of: Bool.self)
-        let wait = budget.wait(for: bytes, on: loop, timeout: timeout) { promise.succeed($0) }
+        let wait = budget.wait(for: bytes, as: purpose, on: loop, timeout: timeout) {
+            promise.succeed($0)
+        }
         return (wait, promise.futureResult)
     }
 
@@ -45,6 +48,38 @@ struct ByteBudgetTests {
         #expect(try await large.outcome.get())
         #expect(budget.reserved == 10)
         #expect(budget.waiting == 0)
+    }
+
+    @Test("what is kept for small requests is theirs, and they use what is free besides")
+    func smallPart() async throws {
+        let budget = ByteBudget(bytesMax: 100, smallBytes: 10)
+        #expect(budget.largeBytesMax == 90)
+        #expect(budget.tryReserve(90))
+        #expect(!budget.tryReserve(1))
+        #expect(budget.tryReserve(10, for: .small))
+        #expect(!budget.tryReserve(1, for: .small))
+        budget.release(90)
+        #expect(budget.tryReserve(50, for: .small))
+        #expect(budget.tryReserve(40))
+        #expect(!budget.tryReserve(1))
+        budget.release(60, of: .small)
+        // A stream's bytes beyond the maximum take none of it.
+        budget.charge(100)
+        let small = Self.wait(budget, 10, as: .small)
+        #expect(try await small.outcome.get())
+        #expect(budget.reserved == 150)
+        budget.release(10, of: .small)
+        budget.release(140)
+    }
+
+    @Test("a body takes its bytes ahead of the others only while most are free")
+    func ahead() {
+        let budget = ByteBudget(bytesMax: 100)
+        #expect(budget.tryReserveAhead(20))
+        #expect(!budget.tryReserveAhead(6))
+        #expect(budget.tryReserveAhead(5))
+        #expect(budget.tryReserve(75))
+        budget.release(100)
     }
 
     @Test("a wait ends with its time, or when it is cancelled")

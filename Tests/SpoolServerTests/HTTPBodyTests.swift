@@ -188,6 +188,61 @@ struct HTTPBodyTests {
         }
     }
 
+    @Test("who says that a long body follows holds 64 KiB until it does")
+    func lengthAloneHoldsLittle() async throws {
+        let budget = ByteBudget(bytesMax: 1 << 20)
+        try await ServerFixture.run(budget: budget) { server in
+            let head = "POST / HTTP/1.1\r\nContent-Length: 1000000\r\n\r\n"
+            let silent = try server.connect()
+            try await silent.send(head)
+            try await eventually { budget.reserved == 64 << 10 }
+            let other = try server.connect()
+            let body = String(repeating: "b", count: 900_000)
+            #expect(
+                try await other.exchange("POST / HTTP/1.1\r\nContent-Length: 900000\r\n\r\n" + body)
+                    .body == "POST / " + body)
+            #expect(budget.reserved == 64 << 10)
+        }
+    }
+
+    @Test("long bodies that do not fit together are read one after the other, none for ever")
+    func longBodiesTogether() async throws {
+        let budget = ByteBudget(bytesMax: 2 << 20)
+        try await ServerFixture.run(budget: budget) { server in
+            let body = String(repeating: "b", count: 1_000_000)
+            let clients = try (0..<8).map { _ in try server.connect() }
+            // All have begun before the first one can end.
+            for client in clients {
+                try await client.send("POST / HTTP/1.1\r\nContent-Length: 1000000\r\n\r\n")
+            }
+            try await withThrowingTaskGroup(of: Int.self) { group in
+                for client in clients {
+                    group.addTask { try await client.exchange(body).status }
+                }
+                for try await status in group { #expect(status == 200) }
+            }
+        }
+    }
+
+    @Test("a small request finds memory when long bodies hold all that they may")
+    func smallPart() async throws {
+        var settings = HTTPSettings()
+        settings.budgetWait = .milliseconds(30)
+        let budget = ByteBudget(bytesMax: 1 << 20, smallBytes: 64 << 10)
+        #expect(budget.tryReserve(budget.largeBytesMax))
+        try await ServerFixture.run(budget: budget, settings: settings) { server in
+            let small = try server.connect()
+            let answer = try await small.exchange("POST / HTTP/1.1\r\nContent-Length: 2\r\n\r\nok")
+            #expect(answer.body == "POST / ok")
+            for framing in ["Content-Length: 65537", "Transfer-Encoding: chunked"] {
+                let large = try server.connect()
+                #expect(
+                    try await large.exchange("POST / HTTP/1.1\r\n\(framing)\r\n\r\n").status == 503)
+            }
+            budget.release(budget.largeBytesMax)
+        }
+    }
+
     @Test("a chunked body takes the budget in steps and waits in the middle")
     func chunkedSteps() async throws {
         let application = ScriptedApplication(holds: true)

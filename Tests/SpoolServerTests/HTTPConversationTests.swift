@@ -34,6 +34,25 @@ struct HTTPConversationTests {
         #expect(talk.patience == .idle)
     }
 
+    @Test("a long body is reserved step by step, or all the rest, as it comes")
+    func longBody() {
+        let step = HTTPConversation.bodyStep
+        let length = 3 * step + 7
+        var talk = Self.fresh()
+        let framing = Self.framing([("content-length", "\(length)")])
+        #expect(talk.head(framing, bytesMax: length) == .reserve(step))
+        #expect(talk.granted(step) == .proceed)
+        #expect(talk.body(step) == .keep)
+        #expect(talk.body(1) == .reserveMore(step, rest: length - step))
+        #expect(talk.granted(step) == .proceed)
+        #expect(talk.body(1) == .keep)
+        let rest = length - 2 * step
+        #expect(talk.body(length - step - 1) == .reserveMore(rest, rest: rest))
+        #expect(talk.granted(rest) == .proceed)
+        #expect(talk.body(length - step - 1) == .keep)
+        #expect(talk.end() == .call)
+    }
+
     @Test("blank lines between requests begin none")
     func blank() {
         var talk = Self.fresh()
@@ -43,7 +62,7 @@ struct HTTPConversationTests {
 
     @Test("a chunked body reserves in steps, never more than its limit")
     func chunked() {
-        let step = HTTPConversation.chunkedStep
+        let step = HTTPConversation.bodyStep
         var talk = Self.fresh()
         let framing = Self.framing([("Transfer-Encoding", "Chunked"), ("Expect", "100-continue")])
         #expect(talk.head(framing, bytesMax: step + 10) == .reserve(step))
