@@ -19,6 +19,9 @@ public enum Limits {
     public static let connectionsMax = 1024
     /// Open connections to the control socket, which the operator must reach when all others are taken.
     public static let controlConnectionsMax = 16
+    /// Descriptors for everything but the clients' connections: the control socket and its connections,
+    /// the spool, the archive, deliveries, and some live calls.
+    public static let otherFilesMax = 176
     /// Bytes of their requests.
     public static let controlBytesMax = 4 << 20
     /// Bytes between socket and disk, over all connections: the daemon's memory under load.

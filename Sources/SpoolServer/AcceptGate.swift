@@ -1,10 +1,12 @@
+import Glibc
 import NIOCore
 
 /// Sits before a listener's accept handler and lets a connection in only when the
 /// ``ConnectionLimit`` has a place for it.
 ///
 /// At the limit it keeps the one connection that was accepted in vain, unserved and unread, and
-/// stops accepting; the others wait in the kernel's backlog.
+/// stops accepting; the others wait in the kernel's backlog. So they do for a while when the process
+/// has no descriptor left.
 final class AcceptGate: ChannelDuplexHandler {
     typealias InboundIn = any Channel
     typealias InboundOut = any Channel
@@ -15,6 +17,7 @@ final class AcceptGate: ChannelDuplexHandler {
     private var held: [any Channel] = []
     private var context: ChannelHandlerContext?
     private var owesRead = false
+    private var isPaused = false
 
     /// A gate to the places of `limit` that writes down in `open` whom it lets in.
     init(_ limit: ConnectionLimit, _ open: ConnectionSet) {
@@ -44,6 +47,30 @@ final class AcceptGate: ChannelDuplexHandler {
 
     func read(context: ChannelHandlerContext) {
         if held.isEmpty { context.read() } else { owesRead = true }
+    }
+
+    func errorCaught(context: ChannelHandlerContext, error: any Error) {
+        let code = (error as? IOError)?.errnoCode
+        if let code, Self.shortages.contains(code) { pause(context) }
+        context.fireErrorCaught(error)
+    }
+
+    /// What the kernel has too little of for another connection (accept(2)).
+    private static let shortages = [EMFILE, ENFILE, ENOBUFS, ENOMEM]
+    /// How long nobody is accepted then.
+    private static let pause = TimeAmount.milliseconds(250)
+
+    /// The connection that could not be accepted stays in the backlog, so that the socket remains
+    /// readable: the event loop would try again at once, without end.
+    private func pause(_ context: ChannelHandlerContext) {
+        guard !isPaused, let options = context.channel.syncOptions else { return }
+        isPaused = true
+        try? options.setOption(.autoRead, value: false)
+        context.eventLoop.assumeIsolated().scheduleTask(in: Self.pause) {
+            self.isPaused = false
+            // A channel that is closed by now needs nothing more.
+            try? options.setOption(.autoRead, value: true)
+        }
     }
 
     private func admit(_ channel: any Channel, _ context: ChannelHandlerContext) {

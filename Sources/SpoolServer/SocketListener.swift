@@ -11,7 +11,7 @@ public final class SocketListener: Sendable {
 
     /// Where it is bound; for TCP with the port the kernel chose.
     public let boundAddress: ListenAddress
-    private let server: any Channel
+    let server: any Channel
     private let file: UnixSocketFile?
     private let open: ConnectionSet
 

@@ -48,7 +48,7 @@ public final class Daemon: Sendable {
     public static func start(
         _ settings: DaemonSettings, logger: Logger, notifier: SystemdNotifier? = nil
     ) async throws -> Daemon {
-        let parts = Parts(settings)
+        let parts = Parts(settings, logger)
         do {
             let listening = try await parts.start(settings, logger)
             if let notifier { await parts.reportProgress(to: notifier, logger) }
@@ -125,8 +125,20 @@ private actor Parts {
     private var live: HTTPLiveTransport?
     private var ingest: IngestAPI?
 
-    init(_ settings: DaemonSettings) {
-        connections = ConnectionLimit(max: settings.connectionsMax)
+    init(_ settings: DaemonSettings, _ logger: Logger) {
+        let filesMax = Process.raiseFilesMax()
+        let count = Process.connections(settings.connectionsMax, filesMax: filesMax)
+        connections = ConnectionLimit(max: count)
+        guard count < settings.connectionsMax else { return }
+        logger.warning(
+            """
+            fewer connections are served, because this process may open few files: raise the limit \
+            (LimitNOFILE= of the unit, ulimit -n)
+            """,
+            metadata: [
+                "connections": "\(count)", "files": "\(filesMax)",
+                "files_wanted": "\(settings.connectionsMax + Limits.otherFilesMax)",
+            ])
     }
 
     func start(_ settings: DaemonSettings, _ logger: Logger) async throws -> Daemon.Listening {

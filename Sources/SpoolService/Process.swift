@@ -14,6 +14,25 @@ public enum Process {
         return Timestamp(milliseconds: Int64(time.tv_sec) * 1000 + Int64(time.tv_nsec) / 1_000_000)
     }
 
+    /// Raises the number of files this process may open as far as it is allowed to; returns it.
+    static func raiseFilesMax() -> Int {
+        let resource = __rlimit_resource_t(RLIMIT_NOFILE.rawValue)
+        var limit = rlimit()
+        guard getrlimit(resource, &limit) == 0 else { return .max }
+        if limit.rlim_cur < limit.rlim_max {
+            let before = limit.rlim_cur
+            limit.rlim_cur = limit.rlim_max
+            if setrlimit(resource, &limit) != 0 { limit.rlim_cur = before }
+        }
+        return Int(clamping: limit.rlim_cur)
+    }
+
+    /// How many of `wanted` connections, at least 1, may be served by a process with `filesMax` files, so
+    /// that enough are left for the control socket and for delivery.
+    static func connections(_ wanted: Int, filesMax: Int) -> Int {
+        min(wanted, max(1, filesMax - Limits.otherFilesMax))
+    }
+
     /// Free bytes of the file system that holds `path`, as far as this user may use them.
     static func freeBytes(at path: String) -> Int64? {
         var status = statvfs()

@@ -187,6 +187,36 @@ struct ListenerTests {
         }
     }
 
+    @Test("where the process has no descriptor left nobody is accepted for a while, then all are")
+    func shortage() async throws {
+        let connections = ConnectionLimit(max: 8)
+        try await withTemporaryDirectory { directory in
+            let listener = try await SocketListener.start(
+                on: .unix(path: directory + "/s", mode: 0o600), group: Self.group,
+                connections: connections
+            ) { _, _ in
+            }
+            func isAccepting() async throws -> Bool {
+                try await listener.server.getOption(.autoRead).get()
+            }
+            // As the event loop tells of it; a second one does not begin a second pause.
+            for code in [EMFILE, ENFILE] {
+                listener.server.pipeline.fireErrorCaught(IOError(errnoCode: code, reason: "accept"))
+            }
+            #expect(try await !isAccepting())
+            let client = try RawClient(unixPath: directory + "/s")
+            while true {
+                let open = connections.open
+                if try await isAccepting() { break }
+                #expect(open == 0)
+                try await Task.sleep(for: .milliseconds(1))
+            }
+            try await eventually { connections.open == 1 }
+            client.disconnect()
+            await listener.drain()
+        }
+    }
+
     @Test("a drain answers what is under way, closes what is idle and refuses what is new")
     func drain() async throws {
         let application = ScriptedApplication(holds: true)
