@@ -390,17 +390,3 @@ extension EventStreamConnection {
         if result != 0 { end() }
     }
 }
-
-extension EventKind {
-    /// The key under which a line holds such an event; a session has none.
-    fileprivate var lineKey: String {
-        switch self {
-        case .log: "log"
-        case .feedback: "feedback"
-        case .update: "update"
-        case .evaluationLog: "evaluation_log"
-        case .evaluationResult: "evaluation_result"
-        case .session: "session"
-        }
-    }
-}

@@ -13,7 +13,8 @@ final class HTTPConnection: ChannelDuplexHandler {
 
     private let application: any HTTPApplication
     private let peer: Peer
-    private let budget: ByteBudget
+    /// Where the bytes of its requests are reserved from.
+    let budget: ByteBudget
     /// The listener's bounds.
     let settings: HTTPSettings
     private let mailbox: LoopMailbox<HTTPReply.Letter>
@@ -35,11 +36,14 @@ final class HTTPConnection: ChannelDuplexHandler {
     var framing: RequestFraming?
     private var planned: HTTPAnswer?
     private var body = ByteBuffer()
-    private var reservedBytes = 0
-    private var purpose = ByteBudget.Purpose.large
-    private var wait: ByteBudget.Wait?
+    /// What the request under way has of the budget.
+    var reservedBytes = 0
+    /// For whom that is.
+    var purpose = ByteBudget.Purpose.large
+    /// More of it that has not been granted yet.
+    var wait: ByteBudget.Wait?
     /// How long the request under way may still wait for the budget, over all its shares.
-    private var budgetWaitLeft: Duration
+    var budgetWaitLeft: Duration
 
     /// What is passed on as it comes.
     var exchange = HTTPExchange()
@@ -256,12 +260,7 @@ extension HTTPConnection {
         case .reserve(let bytes):
             reserve(bytes)
         case .reserveMore(let bytes, let rest):
-            if bytes < rest, budget.tryReserveAhead(bytes) {
-                reservedBytes += bytes
-                perform(conversation.granted(bytes))
-            } else {
-                reserve(rest)
-            }
+            reserve(bytes, orRest: rest)
         case .invite:
             context?.writeAndFlush(wrapOutboundOut(HTTPAnswer.invitation), promise: nil)
         case .call:
@@ -283,40 +282,6 @@ extension HTTPConnection {
             exchange.leave()
             closeWhenFlushed()
         }
-    }
-
-    private func reserve(_ bytes: Int) {
-        guard let context else { return }
-        let isSmall = framing?.lengthSaid.map { $0 <= Limits.smallRequestBytesMax } ?? false
-        let purpose = isSmall ? ByteBudget.Purpose.small : .large
-        self.purpose = purpose
-        if budget.tryReserve(bytes, for: purpose) {
-            reservedBytes += bytes
-            return perform(conversation.granted(bytes))
-        }
-        let connection = NIOLoopBound(self, eventLoop: context.eventLoop)
-        let start = ContinuousClock.now
-        wait = budget.wait(
-            for: bytes, as: purpose, on: context.eventLoop, timeout: TimeAmount(budgetWaitLeft)
-        ) { isGranted in
-            connection.value.waitEnded(bytes, purpose, since: start, isGranted: isGranted)
-        }
-    }
-
-    private func waitEnded(
-        _ bytes: Int, _ purpose: ByteBudget.Purpose, since start: ContinuousClock.Instant,
-        isGranted: Bool
-    ) {
-        guard wait != nil else {
-            if isGranted { budget.release(bytes, of: purpose) }
-            return
-        }
-        wait = nil
-        budgetWaitLeft = max(.zero, budgetWaitLeft - (.now - start))
-        if isGranted { reservedBytes += bytes }
-        perform(isGranted ? conversation.granted(bytes) : conversation.denied())
-        pump()
-        settle()
     }
 
     /// Calls the application, with what has been read, or with what follows.
