@@ -165,6 +165,12 @@ private final class Exchange: HTTPClientResponseDelegate {
             if case Failure.answerTooLong = error, let answer = state.answer {
                 return .answered(answer)
             }
+            // Upstream had answered before it had read all, and reads no more.
+            if (error as? HTTPClientError) == .requestStreamCancelled, let answer = state.answer,
+                answer.status >= 300
+            {
+                return .answered(answer)
+            }
             if case Failure.answerTimeout = error {
                 return .noAnswer(
                     reason: "\(address) did not answer within \(timeout)", timedOut: true)

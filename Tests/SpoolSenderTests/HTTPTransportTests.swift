@@ -1,3 +1,4 @@
+import Dispatch
 import Foundation
 import NIOPosix
 import SpoolCore
@@ -119,6 +120,21 @@ import Testing
         let upstream = try RawUpstream { connection in _ = connection.request() }
         let outcomes = try await exchange(with: upstream)
         #expect(outcomes.allSatisfy { isLost($0, timedOut: false) }, "\(outcomes)")
+    }
+
+    @Test(arguments: [401, 413, 429, 503])
+    func `an answer that comes before the whole body was read counts`(status: Int) async throws {
+        let isOver = DispatchSemaphore(value: 0)
+        let upstream = try RawUpstream { connection in
+            connection.read(through: "\r\n\r\n")
+            connection.answer(status, "no", headers: "Retry-After: 7\r\n")
+            // It neither reads on nor closes.
+            isOver.wait()
+        }
+        let body = String(repeating: "x", count: 16 << 20)
+        let outcomes = try await exchange(with: upstream, body: body)
+        isOver.signal()
+        #expect(outcomes == [ok("no", status: status, retryAfter: "7")])
     }
 
     @Test func `a large body that nobody reads is no answer`() async throws {
