@@ -6,6 +6,8 @@ struct Calibrator: Sendable {
 
     /// How often a destination is examined again: what it does with questions may change.
     static let interval = Duration.seconds(3600)
+    /// How soon after a round that found nothing the next one decides, by fresh deliveries.
+    static let confirmingInterval = Duration.seconds(600)
     /// How often a delivery is remembered for the next examination while asking works.
     private static let learningInterval = Duration.seconds(60)
     /// How long rounds may decide nothing, while deliveries succeed, before asking is given up.
@@ -72,7 +74,7 @@ struct Calibrator: Sendable {
     /// Whether another delivery would help. Once asking has been shown to work, a fresh one now and then
     /// is enough.
     private func wants(at now: Instant) -> Bool {
-        guard result == .ask, let learnedAt else { return true }
+        guard result == .ask, !examination.isSuspicious, let learnedAt else { return true }
         return now - learnedAt >= Self.learningInterval
     }
 
@@ -119,7 +121,8 @@ struct Calibrator: Sendable {
         case .needsDelivery:
             let knowsMore = examination.references.count == Examination.deliveriesMax
             needsDelivery = !knowsMore && result == .undecided
-            examineAt = knowsMore ? now : result == .undecided ? nil : now + Self.interval
+            let pause = examination.isSuspicious ? Self.confirmingInterval : Self.interval
+            examineAt = knowsMore ? now : result == .undecided ? nil : now + pause
         }
         return nil
     }

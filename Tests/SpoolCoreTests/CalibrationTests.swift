@@ -31,7 +31,7 @@ private let unclearAnswers =
     }
 
     @Test func `three unknown deliveries mean: send again`() {
-        var examination = Examination(result: .ask, references: ["a", "b", "c"])
+        var examination = Examination(result: .undecided, references: ["a", "b", "c"])
         #expect(examination.begin() == .delivered("a"))
         #expect(examination.take(answer(404)) == .next(.delivered("b")))
         #expect(examination.take(answer(404)) == .next(.delivered("c")))
@@ -108,6 +108,26 @@ private let unclearAnswers =
         _ = examination.begin()
         _ = examination.take(log)
         #expect(examination.take(log) == .decided)
+        #expect(examination.result == .resend)
+    }
+
+    @Test
+    func
+        `where asking has worked, three more deliveries must be unknown: the first may be deleted`()
+    {
+        var examination = Examination(result: .ask, references: ["a", "b", "c"])
+        func missAll() -> Examination.Progress? {
+            guard examination.begin() != nil else { return nil }
+            _ = examination.take(answer(404))
+            _ = examination.take(answer(404))
+            return examination.take(answer(404))
+        }
+        #expect(missAll() == .needsDelivery)
+        #expect(examination.result == .ask)
+        #expect(examination.references.isEmpty)
+        #expect(missAll() == nil)
+        for reference in ["d", "e", "f"] { examination.learned(reference) }
+        #expect(missAll() == .decided)
         #expect(examination.result == .resend)
     }
 

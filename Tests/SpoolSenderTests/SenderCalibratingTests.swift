@@ -38,7 +38,7 @@ import Testing
     }
 
     @Test func `three unknown deliveries switch to sending again, looked at hourly`() throws {
-        var bench = SenderBench.running(references: ["a", "b", "c"])
+        var bench = SenderBench.running(references: ["a", "b", "c"], calibration: .undecided)
         for _ in 0..<3 { bench.answer(try #require(bench.last.exchanges.first).id, 404) }
         #expect(bench.snapshot.calibration == .resend)
         #expect(bench.pass(.seconds(3599)).exchanges.isEmpty)

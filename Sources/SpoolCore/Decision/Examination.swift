@@ -2,7 +2,8 @@
 /// be found, and one that nobody ever used must not.
 ///
 /// Only clear answers decide. *Ask* needs a 200, and then a 404 or three refusals alike. *Resend* needs all of the
-/// last three deliveries unknown upstream, or the unused reference answered by a log. A question that is
+/// last three deliveries unknown upstream, or the unused reference answered by a log. Where asking has worked
+/// before, three more deliveries must be unknown: somebody may have deleted the first. A question that is
 /// refused for good counts as unknown, once three rounds in a row have met that: where `PATCH` is not
 /// served, nothing can be asked.
 public struct Examination: Equatable, Sendable {
@@ -48,6 +49,8 @@ public struct Examination: Equatable, Sendable {
     /// Whether some of them were refusals, and the rounds in a row before this one that had such.
     private var isRefused = false
     private var refusedRounds = 0
+    /// Whether a round has found nothing where asking had been shown to work.
+    public private(set) var isSuspicious = false
     /// How unused references were refused in this round.
     private var unusedRefusals: [Int] = []
 
@@ -96,6 +99,7 @@ public struct Examination: Equatable, Sendable {
                 isRefused = true
                 return missed()
             case .arrived:
+                isSuspicious = false
                 round = [.unused]
                 return .next(.unused)
             case .anotherLog, .unclear: return abandon()
@@ -123,6 +127,12 @@ public struct Examination: Equatable, Sendable {
         misses += 1
         if let next = round.first { return .next(next) }
         guard misses == Self.deliveriesMax else { return .needsDelivery }
+        // They may have been deleted since: fresh deliveries decide.
+        if result == .ask, !isRefused, !isSuspicious {
+            isSuspicious = true
+            references = []
+            return .needsDelivery
+        }
         refusedRounds = isRefused ? refusedRounds + 1 : 0
         guard !isRefused || refusedRounds == Self.refusedRoundsMin else { return abandon() }
         return decide(.resend)
@@ -131,6 +141,7 @@ public struct Examination: Equatable, Sendable {
     private mutating func decide(_ result: Calibration) -> Progress {
         round = []
         refusedRounds = 0
+        isSuspicious = false
         self.result = result
         return .decided
     }
