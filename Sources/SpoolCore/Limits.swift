@@ -32,6 +32,12 @@ public enum Limits {
     /// Bytes of a small request; of a longer body no more is reserved before it comes, and an unfinished
     /// line of a stream may be longer only if the rest comes as fast as a request's body has to.
     public static let smallRequestBytesMax = 64 << 10
+    /// Bytes of answers to requests that are finished here, and wait for a delivery or to be read by their
+    /// clients; beyond it a request whose answer would be longer than ``shortAnswerBytesMax`` is answered
+    /// 503. Besides those that come in, so that who does not read keeps nobody from logging.
+    public static let heldAnswersBytesMax = 32 << 20
+    /// Bytes of an answer that is not counted: each connection holds a few of these at most.
+    public static let shortAnswerBytesMax = 64 << 10
     /// How long a connection waits for a share of those bytes before it is answered 503.
     public static let budgetWait = Duration.seconds(5)
     /// How long a submission waits for its transaction before it is withdrawn and answered 503.

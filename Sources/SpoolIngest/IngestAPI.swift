@@ -13,17 +13,20 @@ public struct IngestSettings: Sendable {
     public var tcpToken: AccessToken?
     /// Asked by `/healthz` and `/readyz`.
     public var condition: DoorCondition
+    /// The memory for long answers, until they are read.
+    public var answers: ByteBudget
 
     /// The defaults, or others.
     public init(
         bodyBytesMax: Int = Limits.bodyBytesMax, hosts: [String] = [],
-        tcpToken: AccessToken? = nil,
-        condition: DoorCondition = DoorCondition()
+        tcpToken: AccessToken? = nil, condition: DoorCondition = DoorCondition(),
+        answers: ByteBudget = ByteBudget(bytesMax: Limits.heldAnswersBytesMax)
     ) {
         self.bodyBytesMax = bodyBytesMax
         self.hosts = hosts
         self.tcpToken = tcpToken
         self.condition = condition
+        self.answers = answers
     }
 }
 
@@ -137,6 +140,14 @@ public struct IngestAPI: HTTPApplication {
         guard !submission.events.isEmpty else {
             return reply(HTTPAnswer(status: 200, body: draft.completedWithoutEvents))
         }
+        var held: BudgetShare?
+        guard settings.answers.hold(draft.size, &held) else {
+            return reply(
+                .unavailable(
+                    "long answers that their clients do not read hold too much memory, nothing was "
+                        + "accepted; read them, send fewer events at a time, or try again"))
+        }
+        let answerShare = held
         let seconds = operation.makesLogs ? Preference.waitSeconds(request.headers) : nil
         let (identity, status, waits) = (sink.identity, operation.status, waits)
         let (kind, share) = (submission.events[0].kind, request.share)
@@ -145,14 +156,16 @@ public struct IngestAPI: HTTPApplication {
             case .success(let receipt):
                 guard let seconds else {
                     let body = draft.completed(by: receipt, identity)
-                    return reply(HTTPAnswer(status: status, body: body))
+                    return reply(HTTPAnswer(status: status, body: body, share: answerShare))
                 }
                 // What waits from here on is on disk.
                 share?.release()
                 waits.wait(for: receipt, identity, atMost: .seconds(seconds)) { receipt, arrived in
                     let body = draft.completed(by: receipt, identity, delivered: arrived)
                     let applied = ("Preference-Applied", "wait=\(seconds)")
-                    reply(HTTPAnswer(status: status, body: body, headers: [applied]))
+                    reply(
+                        HTTPAnswer(
+                            status: status, body: body, headers: [applied], share: answerShare))
                 }
             case .failure(let refusal):
                 reply(refusal.answer(to: kind, isArray: draft.isArray))
@@ -216,11 +229,19 @@ public struct IngestAPI: HTTPApplication {
         _ reply: @escaping @Sendable (HTTPAnswer) -> Void
     ) {
         let id = sink.identity.id(.log, sequence)
-        let (live, loops) = (live, loops)
+        let (live, loops, answers) = (live, loops, settings.answers)
         lookup.find(.log, sequence) { standing in
             switch standing {
             case .queued(let event):
-                reply(HTTPAnswer(status: 200, body: QueuedLogAnswer(id: id, event).body))
+                let body = QueuedLogAnswer(id: id, event).body
+                var held: BudgetShare?
+                guard answers.hold(body.count, &held) else {
+                    return reply(
+                        .unavailable(
+                            "long answers that their clients do not read hold too much memory; "
+                                + "read them, or try again"))
+                }
+                reply(HTTPAnswer(status: 200, body: body, share: held))
             case .upstream:
                 loops.run { live.forward(request, reply) }
             case .dead, .unknown:
@@ -304,6 +325,17 @@ public struct IngestAPI: HTTPApplication {
                 status: 404,
                 "no such path in the v4 API; events go to POST /logs and POST /feedback")
         }
+    }
+}
+
+extension ByteBudget {
+    /// Reserves memory for an answer of `bytes` as `share`; a short one needs none. False when there is
+    /// none.
+    fileprivate func hold(_ bytes: Int, _ share: inout BudgetShare?) -> Bool {
+        guard bytes > Limits.shortAnswerBytesMax else { return true }
+        guard tryReserve(bytes) else { return false }
+        share = BudgetShare(bytes, of: self)
+        return true
     }
 }
 

@@ -197,7 +197,8 @@ public final class EventQueue: EventSink, EventSource, EventLookup, Sendable {
         _ thing: SpoolIdentity.Thing, _ sequence: EventSequence,
         _ done: @escaping @Sendable (ProvisionalStanding) -> Void
     ) {
-        committer.submit { store in
+        // A body, which may be megabytes, is held until its group is over: two of them fill one.
+        committer.submit(bytes: GroupCommitter<SpoolStore>.groupBytesMax / 2) { store in
             let standing = try store.find(thing, sequence)
             return { done(standing) }
         } orElse: { _ in

@@ -15,12 +15,15 @@ public struct HTTPAnswer: Sendable {
     public var headers: [(String, String)]
     /// Whether the connection ends with this answer.
     public var closesConnection: Bool
+    /// What the body holds of a budget: given back when the client has read it, or will not.
+    public var share: BudgetShare?
 
     /// An answer from its parts.
     public init(
         status: Int, body: [UInt8] = [], stream: StreamedBody? = nil,
         contentType: StaticString? = "application/json",
-        headers: [(String, String)] = [], closesConnection: Bool = false
+        headers: [(String, String)] = [], closesConnection: Bool = false,
+        share: BudgetShare? = nil
     ) {
         precondition((200...599).contains(status), "\(status) is no final status")
         self.status = status
@@ -29,6 +32,7 @@ public struct HTTPAnswer: Sendable {
         self.contentType = contentType
         self.headers = headers
         self.closesConnection = closesConnection
+        self.share = share
     }
 
     /// An answer in the API's form for errors: `{"detail":"…"}`.

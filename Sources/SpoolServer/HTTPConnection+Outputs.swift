@@ -29,8 +29,18 @@ extension HTTPConnection {
         let bytes = answer.encoded(
             isHead: framing?.isHead == true, connection: option,
             allocator: context.channel.allocator)
-        context.writeAndFlush(wrapOutboundOut(bytes), promise: nil)
+        context.writeAndFlush(wrapOutboundOut(bytes), promise: written(answer.share, context))
         finish(ending)
+    }
+
+    /// Releases `share`, if there is one, once what is written with this promise is sent or lost.
+    private func written(
+        _ share: BudgetShare?, _ context: ChannelHandlerContext
+    ) -> EventLoopPromise<Void>? {
+        guard let share else { return nil }
+        let promise = context.eventLoop.makePromise(of: Void.self)
+        promise.futureResult.whenComplete { _ in share.release() }
+        return promise
     }
 
     /// The answer is written: what becomes of the connection.

@@ -142,6 +142,27 @@ struct HTTPBodyTests {
         }
     }
 
+    @Test("an answer holds its share until its client has read it, or has left")
+    func answerHoldsShare() async throws {
+        let answers = ByteBudget(bytesMax: 32 << 20)
+        let application = ScriptedApplication(respond: { _ in
+            let body = [UInt8](repeating: 1, count: 8 << 20)
+            #expect(answers.tryReserve(body.count))
+            return HTTPAnswer(
+                status: 200, body: body, share: BudgetShare(body.count, of: answers))
+        })
+        try await ServerFixture.run(application) { server in
+            let clients = [try server.connect(), try server.connect()]
+            for client in clients { try await client.send("GET / HTTP/1.1\r\n\r\n") }
+            for client in clients { _ = try await client.receive(through: "\r\n\r\n") }
+            #expect(answers.reserved == 16 << 20)
+            #expect(try await clients[0].receive(exactly: 8 << 20).count == 8 << 20)
+            try await eventually { answers.reserved == 8 << 20 }
+            clients[1].disconnect()
+            try await eventually { answers.reserved == 0 }
+        }
+    }
+
     @Test("a request that finds the budget spent is read when bytes become free")
     func budgetIsAwaited() async throws {
         let application = ScriptedApplication(holds: true)

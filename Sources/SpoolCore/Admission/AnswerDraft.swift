@@ -57,6 +57,9 @@ public struct AnswerDraft: Sendable {
         return answer
     }
 
+    /// Bytes that the answer will have, about, and that are kept for it until then.
+    public var size: Int { bytes.count + holes.count * 32 }
+
     /// Whether the request held an array of events, be it of one.
     public var isArray: Bool { bytes.first == UInt8(ascii: "[") }
 
