@@ -45,15 +45,44 @@ extension SpoolStore {
         return true
     }
 
+    /// What a submission would take of the spool, by the projects of the lanes its events would go to.
+    private func bytesByProject(of submission: Submission) throws -> [Int64: Int64] {
+        let numbers = try submission.projects.map { try project($0) }
+        var caller: Int64?
+        // Logs of this submission, by which effects in it go.
+        var logs: [ReferenceKey: Int64] = [:]
+        var bytes: [Int64: Int64] = [:]
+        for draft in submission.events {
+            var number = draft.project.map { numbers[$0] }
+            if number == nil, draft.kind.isEffect {
+                number = try target(of: draft).project ?? draft.reference.flatMap { logs[$0] }
+            }
+            if number == nil {
+                caller = try caller ?? project("caller:" + submission.caller)
+                number = caller
+            }
+            guard let number else { continue }
+            bytes[number, default: 0] += draft.spoolBytes
+            if draft.kind.isLog, let key = draft.reference { logs[key] = logs[key] ?? number }
+        }
+        return bytes
+    }
+
     /// Discards the oldest events, with what depends on them, until so many more bytes fit. Bounded: when
-    /// that does not suffice, the caller is told that the spool is full, and its next try goes on.
+    /// that does not suffice, the caller is told that the spool is full, and its next try goes on. So it is
+    /// while there are events that go in any case, but not in this transaction.
     private func dropOldest(toFit bytes: Int64) throws {
         guard usedBytes + bytes > settings.bytesMax else { return }
+        try doomStep()
+        let before = ledger.discarded
         for sequence in try oldestQueued(
             "SELECT sequence FROM event ORDER BY sequence LIMIT ?")
         {
-            guard usedBytes + bytes > settings.bytesMax else { return }
+            guard usedBytes + bytes > settings.bytesMax, dooms.isEmpty,
+                ledger.discarded - before < Limits.rowsPerStepMax
+            else { return }
             try discard([sequence], .dropOldest)
+            try doomStep()
         }
     }
 
@@ -72,8 +101,13 @@ extension SpoolStore {
             ORDER BY accepted_at LIMIT ?
             """)
         var hasExpired = false
-        for sequence in old where try discard([sequence], .maxAge) == .discarded {
-            hasExpired = true
+        let before = ledger.discarded
+        for sequence in old {
+            // What goes in any case goes first; the next step goes on.
+            guard dooms.isEmpty, ledger.discarded - before < Limits.rowsPerStepMax else {
+                return true
+            }
+            if try discard([sequence], .maxAge) == .discarded { hasExpired = true }
         }
         return hasExpired
     }

@@ -158,13 +158,13 @@ extension SpoolStore {
     }
 
     /// An event has left the queue: whoever waited for it may be looked at again.
-    func depart(_ event: HeldEvent) throws {
+    func depart(_ event: HeldEvent, wakingName: Bool = true) throws {
         walks.cleared.removeAll()
         if event.kind.isLog { wakeProject(of: event) }
         if let session = event.session { try wakeSession(session) }
         guard let key = event.reference else { return }
         if event.kind.isLog { try leaveName(key, event.sequence) }
-        wake(key)
+        if wakingName { wake(key) }
     }
 
     /// A log goes by its name no more; the oldest of those that still do is the first now.
@@ -175,9 +175,12 @@ extension SpoolStore {
         references.setFirst(next, of: key)
     }
 
-    /// Whoever waits for a name looks again; who still has to wait does so anew.
+    /// Whoever waits for a name looks again; who still has to wait does so anew. Where dependents of a log of
+    /// that name are being taken along, they are woken who are left then.
     func wake(_ key: ReferenceKey) {
-        if waitingCount > 0, wakes.last != key { wakes.append(key) }
+        guard waitingCount > 0, wakes.last != key, !dooms.contains(where: { $0.key == key })
+        else { return }
+        wakes.append(key)
     }
 
     /// Whoever waits for upstream's id of a project looks again whenever a log of it has left.

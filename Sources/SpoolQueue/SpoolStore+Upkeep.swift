@@ -10,10 +10,11 @@ extension SpoolStore {
         let forgotIDs = try forgetOldIDs()
         let forgotSessions = try forgetOldSessions()
         let expired = try expire()
-        try forgetDeleted()
+        let forgotDeleted = try forgetDeleted()
         try commit()
         let shrank = try shrink()
-        return !wakes.isEmpty || forgotIDs || forgotSessions || expired || shrank
+        let hasWork = !dooms.isEmpty || !wakes.isEmpty
+        return hasWork || forgotIDs || forgotSessions || expired || forgotDeleted || shrank
     }
 
     /// Forgets the ids of old deliveries: beyond a number, and beyond an age. Never one that an event in
@@ -125,14 +126,16 @@ extension SpoolStore {
     }
 
     /// Forgets the oldest of many discarded logs: what still comes and names one is sent as it is.
-    private func forgetDeleted() throws {
-        guard deletedCount > Self.deletedMax else { return }
+    private func forgetDeleted() throws -> Bool {
+        // The first of them may be the one whose dependents are being taken along.
+        guard deletedCount > Self.deletedMax, dooms.isEmpty else { return false }
         try connection.execute(
             """
             DELETE FROM deleted WHERE sequence IN
             (SELECT sequence FROM deleted ORDER BY sequence LIMIT \(Limits.rowsPerStepMax))
             """)
         deletedCount -= connection.changes
+        return true
     }
 
     /// Discarded logs that are remembered.

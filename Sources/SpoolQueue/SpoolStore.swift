@@ -3,7 +3,8 @@ internal import SpoolSQLite
 
 /// The spool file and what is known of it by heart, on the queue's thread.
 ///
-/// Each of its files holds one kind of transaction: `+Append`, `+Lease`, `+Settle`, `+Recall`, `+Upkeep`.
+/// Each of its files holds one kind of transaction: `+Append`, `+Lease`, `+Settle`, `+Discard`, `+Recall`,
+/// `+Upkeep`.
 /// Synchronous, with clock and disk probe passed in, so that a model test or a simulation drives it
 /// directly. Every method runs inside a transaction that the owner opens and commits; a throw means
 /// that the owner must drop the store and make a new one from the file.
@@ -54,12 +55,16 @@ final class SpoolStore: GroupState {
     var forgottenCount = 0
     /// Names whose waiters are still to be woken.
     var wakes: [ReferenceKey] = []
+    /// Names of discarded logs whose dependents are still to go, and how many events this transaction may
+    /// take along.
+    var dooms: [Doom] = []
+    var doomLeft = 0
     /// Events that wait for a name.
     var waitingCount = 0
-    /// The earliest batch the sender knows of; nil: it waits to be told.
-    var announced: Timestamp?
     /// What was found out by walking through ancestors.
     var walks = AncestorWalks()
+    /// The earliest batch the sender knows of; nil: it waits to be told.
+    var announced: Timestamp?
     /// The sender's last wish, by which it is told what is due.
     var wish = LeaseWish()
     /// Items in the ring of malformed input, and what they cost.
@@ -133,11 +138,13 @@ final class SpoolStore: GroupState {
         try checkPlace()
         watches.forget()
         try statements.begin.run()
+        walks = AncestorWalks()
+        doomLeft = Limits.rowsPerStepMax
         try followClock()
     }
 
-        walks = AncestorWalks()
     func commit() throws {
+        try doomStep()
         try wakeStep()
         if ledger != storedLedger { try ledger.store(statements.storeLedger) }
         try storeLaneBytes()

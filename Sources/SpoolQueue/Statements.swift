@@ -31,6 +31,7 @@ final class Statements {
     let dueEvents: Statement
     let wakeChildren: Statement
     let effectsOf: Statement
+    let dependents: Statement
     let release: Statement
     let namesakes: Statement
     let sharedLogs: Statement
@@ -109,8 +110,8 @@ final class Statements {
             """
             INSERT INTO dead (died_at, reason, status, words, sequence, lane, kind, reference, flags,
             attempts, accepted_at, causes, address, body, digest, session)
-            SELECT ?, ?, ?, ?, sequence, lane, kind, reference, flags, attempts, accepted_at, causes,
-            address, body, digest, session FROM event WHERE sequence = ?
+            SELECT ?1, ?2, ?3, ?4, sequence, lane, kind, reference, flags, attempts + (?3 IS NOT NULL),
+            accepted_at, causes, address, body, digest, session FROM event WHERE sequence = ?5
             """)
         insertLease = try prepare(
             "INSERT INTO lease (destination, operation, state, events) VALUES (?, ?, ?, ?)")
@@ -131,6 +132,13 @@ final class Statements {
             """
             SELECT sequence, lane, kind, waits_on FROM event WHERE reference = ? AND kind IN (2, 3, 6)
             ORDER BY sequence LIMIT ?
+            """)
+        dependents = try prepare(
+            """
+            SELECT sequence FROM event WHERE waits_on = ?1 AND sequence > ?2 AND sequence < ?3
+            UNION SELECT sequence FROM event
+            WHERE reference = ?1 AND kind IN (2, 3, 6) AND sequence > ?2 AND sequence < ?3
+            ORDER BY sequence LIMIT ?4
             """)
         namesakes = try prepare(
             """
@@ -164,7 +172,7 @@ final class Statements {
             """
             INSERT INTO event (sequence, lane, kind, hold, reference, flags, attempts, accepted_at,
             causes, address, body, digest, session)
-            SELECT sequence, lane, kind, 0, reference, flags, 0, ?, causes, address, body, digest,
+            SELECT sequence, lane, kind, 0, reference, flags, attempts, ?, causes, address, body, digest,
             session FROM dead WHERE sequence = ?
             """)
         forgetDead = try prepare("DELETE FROM dead WHERE sequence = ?")
