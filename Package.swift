@@ -137,6 +137,8 @@ let package = Package(
             name: "CommandLineTests",
             dependencies: [
                 "SpoolCore", "SpoolServer", "SpoolService", "SpoolTestKit", "loopspool",
+                .nio("NIOCore"), .nio("NIOPosix"), .nio("NIOHTTP1"),
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
             ]),
         .testTarget(name: "TidyTests"),

@@ -9,11 +9,25 @@ extension EventQueue {
         _ filter: DeadFilter, after last: EventSequence?, limit: Int,
         _ done: @escaping @Sendable ((letters: [DeadLetter], last: EventSequence?)?) -> Void
     ) {
+        collectDead(filter, after: last, limit: limit, [], done)
+    }
+
+    /// Collects one letter more than a page has: only that one shows whether there is another page.
+    private func collectDead(
+        _ filter: DeadFilter, after last: EventSequence?, limit: Int, _ letters: [DeadLetter],
+        _ done: @escaping @Sendable ((letters: [DeadLetter], last: EventSequence?)?) -> Void
+    ) {
         committer.submit { store in
-            let page = try store.listDead(filter, after: last, limit: limit)
+            let found = try store.listDead(filter, after: last, limit: limit + 1 - letters.count)
+            let letters = letters + found.letters
             return { [self] in
-                guard page.letters.isEmpty, page.last != nil else { return done(page) }
-                listDead(filter, after: page.last, limit: limit, done)
+                if letters.count > limit {
+                    done((Array(letters.prefix(limit)), letters[limit - 1].sequence))
+                } else if let next = found.last {
+                    collectDead(filter, after: next, limit: limit, letters, done)
+                } else {
+                    done((letters, nil))
+                }
             }
         } orElse: { _ in
             done(nil)

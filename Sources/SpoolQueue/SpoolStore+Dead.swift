@@ -133,7 +133,8 @@ extension SpoolStore {
         return Set(lanes.all.values.filter { numbers.contains($0.project) }.map(\.id))
     }
 
-    /// A page of dead letters that meet the filter, with the place where the next one begins.
+    /// Some of the next dead letters that meet the filter, with the last one looked at, where there may be
+    /// more.
     func listDead(
         _ filter: DeadFilter, after last: EventSequence?, limit: Int
     ) throws -> (letters: [DeadLetter], last: EventSequence?) {

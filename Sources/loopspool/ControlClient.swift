@@ -13,10 +13,19 @@ struct ControlClient {
         let body: [UInt8]
     }
 
+    /// How long an answer is waited for that the daemon has ready, and one that takes a walk through the
+    /// spool, on a disk that may be slow.
+    static let patience = Duration.seconds(30)
+    static let longPatience = Duration.seconds(600)
+
     /// Performs one request.
     ///
-    /// - Throws: ``DaemonUnreachable`` when nobody answers there.
-    func request(_ method: String, _ target: String, body: [UInt8]? = nil) async throws -> Answer {
+    /// - Throws: ``DaemonUnreachable`` when nobody answers there, ``DaemonSilent`` when the answer has not
+    ///   come within `patience`.
+    func request(
+        _ method: String, _ target: String, body: [UInt8]? = nil,
+        patience: Duration = ControlClient.patience
+    ) async throws -> Answer {
         var request = HTTPClientRequest(url: "http+unix://\(encoded(socket))\(target)")
         request.method = .RAW(value: method)
         request.headers.add(name: "Host", value: "localhost")
@@ -28,7 +37,7 @@ struct ControlClient {
             eventLoopGroupProvider: .singleton, configuration: Self.configuration)
         let result: Result<Answer, any Error>
         do {
-            let answer = try await client.execute(request, timeout: .seconds(30))
+            let answer = try await client.execute(request, timeout: TimeAmount(patience))
             let buffer = try await answer.body.collect(upTo: Limits.bodyBytesMax)
             result = .success(
                 Answer(status: Int(answer.status.code), body: Array(buffer.readableBytesView)))
@@ -38,6 +47,8 @@ struct ControlClient {
         try? await client.shutdown()
         do {
             return try result.get()
+        } catch let error as HTTPClientError where error == .deadlineExceeded {
+            throw DaemonSilent(socket: socket, patience: patience)
         } catch {
             throw DaemonUnreachable(socket: socket, words: "\(error)")
         }
@@ -71,6 +82,19 @@ struct DaemonUnreachable: Error, CustomStringConvertible {
         """
         No daemon answers on \(socket) (\(words)). Start one with 'loopspool run', or name its \
         --runtime-dir.
+        """
+    }
+}
+
+/// A daemon has been asked, and has not answered in time.
+struct DaemonSilent: Error, CustomStringConvertible {
+    let socket: String
+    let patience: Duration
+
+    var description: String {
+        """
+        The daemon has not answered on \(socket) for \(patience.components.seconds) s; it may still be \
+        doing what it was asked to. See 'loopspool status', and ask again later.
         """
     }
 }

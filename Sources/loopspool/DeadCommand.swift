@@ -137,6 +137,9 @@ struct DeadShowCommand: AsyncParsableCommand {
     @Argument(help: "Its id.")
     var id: String
 
+    @Flag(help: "As it is anyway: the letter is always printed as JSON.")
+    var json = false
+
     func run() async throws {
         var selection = DeadSelection()
         selection.id = [id]
@@ -168,25 +171,21 @@ struct DeadReplayCommand: AsyncParsableCommand {
     @Flag(help: "Only say how many it would be.")
     var dryRun = false
 
+    @Flag(help: "Print the daemon's own JSON.")
+    var json = false
+
     func run() async throws {
-        let (_, answer) = try await DeadClient(place).ask("/dead/replay", selection) { writer in
+        let (text, answer) = try await DeadClient(place).ask(
+            "/dead/replay", selection, patience: ControlClient.longPatience
+        ) { writer in
             writer.key("dry_run")
             writer.bool(dryRun)
         }
-        let count = answer["matched"]?.intValue ?? 0
-        Console.say(
-            dryRun
-                ? "\(DeadText.count(count)) would be queued again, and whatever died because of them"
-                : "\(DeadText.count(count)) queued again")
-        let followed = answer["followed"]?.intValue ?? 0
-        if followed > 0 { Console.say("\(followed) that had died with them follow") }
+        Console.say(json ? text : DeadText.replayed(answer, isDryRun: dryRun))
         let left = answer["left"]?.intValue ?? 0
-        if left > 0 {
-            Console.say(
-                "\(DeadText.count(left)) of the chosen stay dead, because something they name was discarded"
-            )
-        }
-        try selection.checkFound(count + left)
+        try selection.checkFound((answer["matched"]?.intValue ?? 0) + left)
+        // Named, and not queued again: told of above.
+        if left > 0, !selection.id.isEmpty { throw Ending.refusedInput }
     }
 }
 
@@ -212,6 +211,9 @@ struct DeadDiscardCommand: AsyncParsableCommand {
     @Flag(help: "Only say how many it would be.")
     var dryRun = false
 
+    @Flag(help: "Print the daemon's own JSON.")
+    var json = false
+
     func validate() throws {
         guard all || dryRun || selection.isFiltered else {
             throw ValidationError(
@@ -221,7 +223,9 @@ struct DeadDiscardCommand: AsyncParsableCommand {
     }
 
     func run() async throws {
-        let (_, answer) = try await DeadClient(place).ask("/dead/discard", selection) { writer in
+        let (text, answer) = try await DeadClient(place).ask(
+            "/dead/discard", selection, patience: ControlClient.longPatience
+        ) { writer in
             writer.key("dry_run")
             writer.bool(dryRun)
             writer.key("all")
@@ -229,9 +233,7 @@ struct DeadDiscardCommand: AsyncParsableCommand {
         }
         let count = answer["matched"]?.intValue ?? 0
         Console.say(
-            dryRun
-                ? "\(DeadText.count(count)) would be discarded"
-                : "\(DeadText.count(count)) discarded")
+            json ? text : "\(DeadText.count(count)) \(dryRun ? "would be discarded" : "discarded")")
         try selection.checkFound(count)
     }
 }
@@ -250,9 +252,12 @@ struct DeadResumeCommand: AsyncParsableCommand {
 
     @OptionGroup var place: DaemonPlace
 
+    @Flag(help: "Print the daemon's own JSON.")
+    var json = false
+
     func run() async throws {
-        _ = try await DeadClient(place).ask("/dead/resume", nil)
-        Console.say("trying now; 'loopspool status' shows how it goes")
+        let (text, _) = try await DeadClient(place).ask("/dead/resume", nil)
+        Console.say(json ? text : "trying now; 'loopspool status' shows how it goes")
     }
 }
 
@@ -266,7 +271,8 @@ private struct DeadClient {
 
     /// Performs one request; what the daemon has to say against it ends the command.
     func ask(
-        _ path: String, _ selection: DeadSelection?, more: (inout JSONWriter) -> Void = { _ in }
+        _ path: String, _ selection: DeadSelection?, patience: Duration = ControlClient.patience,
+        more: (inout JSONWriter) -> Void = { _ in }
     ) async throws -> (text: String, json: JSONValue) {
         var writer = JSONWriter()
         writer.beginObject()
@@ -274,7 +280,8 @@ private struct DeadClient {
         more(&writer)
         writer.endObject()
         do {
-            let answer = try await client.request("POST", path, body: writer.bytes)
+            let answer = try await client.request(
+                "POST", path, body: writer.bytes, patience: patience)
             let text = String(decoding: answer.body, as: UTF8.self)
             let json = try? JSONValue(parsing: answer.body)
             guard answer.status == 200, let json else {
@@ -285,6 +292,9 @@ private struct DeadClient {
         } catch let error as DaemonUnreachable {
             Console.complain("\(error)")
             throw Ending.unavailable
+        } catch let error as DaemonSilent {
+            Console.complain("\(error)")
+            throw Ending.tryLater
         }
     }
 }
@@ -294,6 +304,30 @@ enum DeadText {
     /// How many, in words.
     static func count(_ count: Int) -> String {
         count == 1 ? "1 dead letter" : "\(count) dead letters"
+    }
+
+    /// What a replay has done, or would do.
+    static func replayed(_ answer: JSONValue, isDryRun: Bool) -> String {
+        func number(_ name: String) -> Int { answer[name]?.intValue ?? 0 }
+        let letters = count(number("matched"))
+        var lines = [
+            isDryRun
+                ? "\(letters) would be queued again, and whatever died because of them"
+                : "\(letters) queued again"
+        ]
+        let followed = number("followed")
+        if followed > 0 {
+            let verb = followed == 1 ? "follows" : "follow"
+            lines.append("\(followed) that had died with them \(verb)")
+        }
+        let left = number("left")
+        if left > 0 {
+            let verbs = left == 1 ? ("stays", "it names") : ("stay", "they name")
+            lines.append(
+                "\(count(left)) of the chosen \(verbs.0) dead, because something \(verbs.1) was discarded"
+            )
+        }
+        return lines.joined(separator: "\n")
     }
 
     /// When, what, where and why, and what upstream said.

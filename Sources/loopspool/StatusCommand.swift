@@ -45,6 +45,9 @@ struct StatusCommand: AsyncParsableCommand {
         } catch let error as DaemonUnreachable {
             Console.complain("\(error)")
             throw Ending.unavailable
+        } catch let error as DaemonSilent {
+            Console.complain("\(error)")
+            throw Ending.tryLater
         }
     }
 }
