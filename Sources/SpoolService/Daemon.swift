@@ -116,6 +116,7 @@ private actor Parts {
     private var sweep: RepeatedTask?
     private var heartbeat: RepeatedTask?
     private var reading: RepeatedTask?
+    private var news: RepeatedTask?
     private let doorLoop = MultiThreadedEventLoopGroup(numberOfThreads: 1)
     private let deliveryLoop = MultiThreadedEventLoopGroup(numberOfThreads: 1)
     private let budget = ByteBudget(
@@ -171,6 +172,12 @@ private actor Parts {
             initialDelay: .seconds(10), delay: .seconds(10)
         ) { _ in
             condition.read { _ in }
+        }
+        let upstreamNews = UpstreamNews(of: sender, condition, logger)
+        news = doorLoop.next().scheduleRepeatedTask(
+            initialDelay: .seconds(1), delay: .seconds(1)
+        ) { _ in
+            upstreamNews.look()
         }
         return listening
     }
@@ -296,6 +303,7 @@ private actor Parts {
         await doorsClosed
         sweep?.cancel()
         reading?.cancel()
+        news?.cancel()
         heartbeat?.cancel()
         await control?.drain()
         try? await transport?.shutdown()

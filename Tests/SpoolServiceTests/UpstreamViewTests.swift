@@ -97,4 +97,31 @@ struct UpstreamViewTests {
             #expect(upstream["last_failed_question"]?.isNull == true)
         }
     }
+
+    @Test("the log tells of a park and of an upstream that is away, without upstream's words")
+    func logged() async throws {
+        try await run { daemon, lines, upstream in
+            try await log("ok", to: daemon)
+            // Else both projects share a request, and the refusal of one speaks against both.
+            var delivered: Int?
+            while delivered != 1 {
+                let status = try await ask(daemon.listening.control, "GET /status")
+                delivered = status["ledger"]?["delivered"]?.intValue
+            }
+            for _ in 0..<2 { try await log("pay", to: daemon) }
+            while !lines.all.contains("project: pay") && !lines.all.contains("\"project\": pay") {
+                await Task.yield()
+            }
+            await upstream.drain()
+            try await log("ok", to: daemon)
+            while !lines.all.contains("connect") { await Task.yield() }
+            let told = lines.all.split(separator: "\n").filter {
+                $0.hasPrefix("notice upstream takes no events")
+            }
+            #expect(told.count == 2, "\(lines.all)")
+            #expect(told.first?.contains("402") == true)
+            #expect(told.first?.contains("POST /logs") == true)
+            #expect(!lines.all.contains("no credit left"))
+        }
+    }
 }
