@@ -53,8 +53,9 @@ extension HTTPAnswer {
         case keepAlive
     }
 
-    /// 204 and 304 never have content nor a length of it (RFC 9110, section 8.6).
-    private var hasContent: Bool { status != 204 && status != 304 }
+    /// Whether an answer of this status may have content, and a length of it: 1xx, 204 and 304 never do
+    /// (RFC 9110, section 8.6; RFC 9112, section 6.3).
+    package var hasContent: Bool { status >= 200 && status != 204 && status != 304 }
 
     private func writeHead(
         _ length: BodyLength, _ connection: ConnectionOption?, to buffer: inout ByteBuffer

@@ -145,16 +145,16 @@ private final class FaultyConnection: ChannelInboundHandler {
     ) {
         var head = HTTPResponseHead(
             version: request.version, status: HTTPResponseStatus(statusCode: answer.status))
-        if let type = answer.contentType, !answer.body.isEmpty {
+        if let type = answer.contentType, answer.hasContent, !answer.body.isEmpty {
             head.headers.add(name: "Content-Type", value: "\(type)")
         }
-        if answer.status != 204, answer.status != 304 {
+        if answer.hasContent {
             head.headers.add(name: "Content-Length", value: "\(answer.body.count)")
         }
         for (name, value) in answer.headers { head.headers.add(name: name, value: value) }
         head.headers.add(name: "Connection", value: isKept ? "keep-alive" : "close")
         context.write(wrapOutboundOut(.head(head)), promise: nil)
-        if request.method != .HEAD, !bytes.isEmpty {
+        if request.method != .HEAD, answer.hasContent, !bytes.isEmpty {
             let part = ByteBuffer(bytes: bytes)
             context.write(wrapOutboundOut(.body(.byteBuffer(part))), promise: nil)
         }
