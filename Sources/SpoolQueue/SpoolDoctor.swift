@@ -10,20 +10,42 @@ public enum SpoolDoctor {
     /// Examines the spool in a directory. Where it finds damage it leaves a mark beside the file, so that the
     /// next opening reads all of it; see ``DoctorMark``.
     ///
-    /// - Throws: ``QueueError/unusable(path:errno:words:)`` when there is no spool or it cannot be read,
+    /// - Throws: ``DoctorError`` when there is no spool or it cannot be read,
     ///   `DurableFileError` for a file that is newer or another program's, or what the disk refused.
     public static func examine(directory: String) throws -> DoctorReport {
         let path = directory + "/spool.db"
-        guard access(path, R_OK) == 0 || LogMatch(path: path, vfs: nil) == .orphaned else {
-            throw QueueError.unusable(
-                path: path, errno: errno, words: String(cString: strerror(errno)))
+        var facts = stat()
+        if stat(path, &facts) == 0, facts.st_mode & S_IFMT != S_IFREG {
+            let kind = facts.st_mode & S_IFMT == S_IFDIR ? "a directory" : "no file of data"
+            throw DoctorError(
+                words: "Cannot examine \(path): it is \(kind). Name the spool's --state-dir.")
         }
+        guard access(path, R_OK) == 0 || LogMatch(path: path, vfs: nil) == .orphaned else {
+            let code = errno
+            throw code == ENOENT || code == ENOTDIR
+                ? DoctorError(words: "There is no spool in \(directory). Name its --state-dir.")
+                : DoctorError(
+                    words: "Cannot read \(path): \(String(cString: strerror(code))). "
+                        + "Run this as the user of the spool.")
+        }
+        let isLogThere = exists(path + "-wal") || exists(path + "-shm")
+        defer { if !isLogThere { removeEmptyLog(of: path) } }
         var report = try examine(path: path)
         let mark = DoctorMark(beside: path)
         if report.isDamaged, !mark.leave() {
             report.findings = report.findings.map { $0.afterCreating(mark.path) }
         }
         return report
+    }
+
+    private static func exists(_ path: String) -> Bool { access(path, F_OK) == 0 }
+
+    /// Removes the empty log that reading the file has made beside it. A connection that may write does so
+    /// as its last act, unless another has the file open by now (sqlite.org/wal.html, section 4).
+    private static func removeEmptyLog(of path: String) {
+        guard exists(path + "-wal"), size(of: path + "-wal") == 0 else { return }
+        let connection = try? Connection(path: path, access: .readWrite)
+        _ = try? connection?.integer("SELECT count(*) FROM sqlite_schema")
     }
 
     static func examine(path: String, vfs: String? = nil) throws -> DoctorReport {
@@ -63,6 +85,14 @@ public enum SpoolDoctor {
         var facts = stat()
         return stat(path, &facts) == 0 ? Int64(facts.st_size) : 0
     }
+}
+
+/// Why a spool cannot be examined.
+public struct DoctorError: Error, CustomStringConvertible {
+    let words: String
+
+    /// What is wrong, with what, and what to do now.
+    public var description: String { words }
 }
 
 extension DoctorFinding {

@@ -84,19 +84,29 @@ public struct SettingsReader {
 
     private let flags: [Name: String]
     private let environment: [String: String]
+    private let workingDirectory: String?
     var mistakes: [String] = []
 
     /// A reader over flags that were given and the process's environment.
-    public init(flags: [Name: String], environment: [String: String]) {
+    ///
+    /// - Parameter workingDirectory: where relative paths begin; nil where it is gone. Not the variable
+    ///   `PWD`, which a caller may have from elsewhere.
+    public init(
+        flags: [Name: String], environment: [String: String],
+        workingDirectory: String? = Process.workingDirectory
+    ) {
         self.flags = flags
         self.environment = environment
+        self.workingDirectory = workingDirectory
     }
 
     /// The settings of a daemon, or every mistake.
     public static func daemon(
-        flags: [Name: String], environment: [String: String]
+        flags: [Name: String], environment: [String: String],
+        workingDirectory: String? = Process.workingDirectory
     ) throws(SettingsError) -> DaemonSettings {
-        var reader = SettingsReader(flags: flags, environment: environment)
+        var reader = SettingsReader(
+            flags: flags, environment: environment, workingDirectory: workingDirectory)
         let state = reader.stateDirectory()
         let settings = DaemonSettings(
             stateDirectory: state, runtimeDirectory: reader.runtimeDirectory(state: state),
@@ -125,10 +135,14 @@ public struct SettingsReader {
     }
 
     /// The state directory alone, for commands that read the spool.
-    public static func stateDirectory(flag: String?, environment: [String: String]) -> String {
+    public static func stateDirectory(
+        flag: String?, environment: [String: String]
+    ) throws(SettingsError) -> String {
         var reader = SettingsReader(
             flags: flag.map { [.stateDirectory: $0] } ?? [:], environment: environment)
-        return reader.stateDirectory()
+        let directory = reader.stateDirectory()
+        guard reader.mistakes.isEmpty else { throw SettingsError(mistakes: reader.mistakes) }
+        return directory
     }
 
     /// The address of `archive serve`, or every mistake.
@@ -181,11 +195,11 @@ public struct SettingsReader {
 
     private mutating func absolute(_ path: String, _ source: String) -> String {
         if path.hasPrefix("/") { return path }
-        guard let current = environment["PWD"], current.hasPrefix("/") else {
+        guard let current = workingDirectory else {
             mistakes.append("\(source): '\(path)' is relative; write the whole path")
             return path
         }
-        return current + "/" + path
+        return current == "/" ? "/" + path : current + "/" + path
     }
 
     private mutating func listen(default address: ListenAddress) -> ListenAddress {
@@ -197,13 +211,24 @@ public struct SettingsReader {
             return address
         }
         let host = parts[0] == "localhost" ? "127.0.0.1" : String(parts[0])
-        guard host.hasPrefix("127.") else {
+        guard Self.isLoopback(host) else {
             mistakes.append(
                 "\(source): '\(host)' is not a loopback address; whoever can reach the port can write logs, "
                     + "so only 127.0.0.0/8 is allowed")
             return address
         }
         return .tcp(host: host, port: Int(port))
+    }
+
+    /// Whether a host is an address of 127.0.0.0/8, written as four numbers. A name would be looked up, and
+    /// might lead anywhere.
+    private static func isLoopback(_ host: String) -> Bool {
+        let parts = host.split(separator: ".", omittingEmptySubsequences: false)
+        return parts.count == 4 && parts[0] == "127"
+            && parts.allSatisfy { part in
+                part.utf8.allSatisfy { (0x30...0x39).contains($0) }
+                    && UInt8(part).map { String($0) == part } == true
+            }
     }
 
     private mutating func upstream() -> UpstreamAddress? {

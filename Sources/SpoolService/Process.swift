@@ -6,6 +6,14 @@ public enum Process {
     /// This process's id.
     public static var id: Int32 { getpid() }
 
+    /// The directory that relative paths begin in; nil where it is gone or may not be read.
+    public static var workingDirectory: String? {
+        guard let path = getcwd(nil, 0) else { return nil }
+        defer { free(path) }
+        let directory = String(cString: path)
+        return directory.hasPrefix("/") ? directory : nil
+    }
+
     /// The wall clock, to the millisecond.
     @Sendable
     public static func now() -> Timestamp {

@@ -28,7 +28,7 @@ struct DoctorCommand: ParsableCommand {
     func run() throws {
         let report: DoctorReport
         do {
-            let directory = SettingsReader.stateDirectory(
+            let directory = try SettingsReader.stateDirectory(
                 flag: stateDir, environment: Console.environment)
             report = try SpoolDoctor.examine(directory: directory)
         } catch {

@@ -180,7 +180,7 @@ struct DoctorTests {
     @Test("cannot examine what is not there, is newer, or is another program's")
     func unusable() throws {
         let directory = try TestFolder.make("disk")
-        #expect(throws: QueueError.self) { try SpoolDoctor.examine(directory: directory) }
+        #expect(throws: DoctorError.self) { try SpoolDoctor.examine(directory: directory) }
         try Connection(path: directory + "/spool.db").execute(
             "PRAGMA application_id = 7; CREATE TABLE a (x)")
         #expect(throws: DurableFileError.self) { try SpoolDoctor.examine(directory: directory) }

@@ -33,6 +33,43 @@ struct SettingsTests {
         #expect(bare.runtimeDirectory == "/home/ada/.local/state/loopspool/run")
     }
 
+    @Test("a relative path begins in the working directory, whatever PWD says")
+    func relativePaths() throws {
+        func state(_ path: String, in directory: String?) throws -> String {
+            try SettingsReader.daemon(
+                flags: [.stateDirectory: path], environment: home, workingDirectory: directory
+            ).stateDirectory
+        }
+        #expect(try state("spool", in: "/var/tmp") == "/var/tmp/spool")
+        #expect(try state("spool", in: "/") == "/spool")
+        #expect(try state("/spool", in: "/var/tmp") == "/spool")
+        #expect(throws: SettingsError.self) { try state("spool", in: nil) }
+        let here = try SettingsReader.daemon(flags: [.stateDirectory: "x"], environment: home)
+        #expect(here.stateDirectory == Process.workingDirectory.map { $0 + "/x" })
+    }
+
+    @Test(
+        "only an address of this host is listened on, and no name is looked up",
+        arguments: [
+            ("127.0.0.1:0", true), ("127.255.255.255:0", true), ("localhost:0", true),
+            ("127.foo:0", false), ("127.0.0.1.example.org:0", false), ("127.0.0:0", false),
+            ("127.0.0.256:0", false), ("127.0.0.+1:0", false), ("127.0.0.01:0", false),
+            ("127.:0", false), ("[::1]:0", false),
+        ])
+    func loopback(address: String, isTaken: Bool) {
+        let settings = try? SettingsReader.daemon(flags: [.listen: address], environment: home)
+        #expect((settings != nil) == isTaken)
+    }
+
+    @Test("a command that needs a directory says why there is none without HOME")
+    func noHome() throws {
+        let error = #expect(throws: SettingsError.self) {
+            try SettingsReader.stateDirectory(flag: nil, environment: [:])
+        }
+        #expect(try #require(error).description.contains("no HOME"))
+        #expect(try SettingsReader.stateDirectory(flag: "/s", environment: [:]) == "/s")
+    }
+
     @Test("every mistake is reported at once, each with the setting and what would be right")
     func mistakes() throws {
         let flags: [SettingsReader.Name: String] = [
@@ -90,12 +127,5 @@ struct SettingsTests {
                 "--validation: 'Strict' is none of lenient, strict",
                 "--duplicate-references: 'yes' is none of accept, refuse",
             ])
-    }
-
-    @Test("a relative directory is taken from where the command was typed")
-    func relative() throws {
-        let settings = try SettingsReader.daemon(
-            flags: [.stateDirectory: "spool"], environment: home)
-        #expect(settings.stateDirectory == "/srv/here/spool")
     }
 }
