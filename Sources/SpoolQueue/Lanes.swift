@@ -30,7 +30,7 @@ struct Lanes {
     var hasParkedNews = false
     /// The lane that was tried last, by which probes go round.
     private var triedLast: Int64 = 0
-    /// Body bytes of the events of each project, and lanes whose bytes are not written down yet.
+    /// What the events of each project take of the spool, and lanes whose bytes are not written down yet.
     private var projectBytes: [Int64: Int64] = [:]
     private(set) var unwritten: Set<Int64> = []
 
@@ -50,6 +50,7 @@ struct Lanes {
     /// An event is there, as the file has it.
     mutating func holds(_ id: Int64) {
         all[id]!.heldCount += 1
+        projectBytes[self[id].project, default: 0] += Limits.eventOverheadBytes
     }
 
     /// An event came with its bytes, or left with them where `isGone`. Returns whether the lane had so many.
@@ -59,7 +60,9 @@ struct Lanes {
         guard total >= 0 else { return false }
         all[id]!.payloadBytes = total
         all[id]!.heldCount += isGone ? -1 : 1
-        projectBytes[lane.project, default: 0] += total - lane.payloadBytes
+        let overhead = Limits.eventOverheadBytes
+        projectBytes[lane.project, default: 0] +=
+            total - lane.payloadBytes + (isGone ? -overhead : overhead)
         unwritten.insert(id)
         return true
     }
@@ -67,8 +70,8 @@ struct Lanes {
     /// Projects that have a lane.
     var projectCount: Int { projectBytes.count }
 
-    /// Body bytes of a project's events.
-    func payloadBytes(ofProject project: Int64) -> Int64 { projectBytes[project, default: 0] }
+    /// What a project's events take of the spool: their bodies, and the overhead of each.
+    func spoolBytes(ofProject project: Int64) -> Int64 { projectBytes[project, default: 0] }
 
     /// What the lanes weigh is written down.
     mutating func wrote() { unwritten.removeAll(keepingCapacity: true) }

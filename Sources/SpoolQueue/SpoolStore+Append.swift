@@ -173,7 +173,7 @@ extension SpoolStore {
 
     /// The log an effect changes, as far as this spool knows it. Effects on one log have one key, by
     /// whatever name each was given: they go in order.
-    private func target(
+    func target(
         of draft: EventDraft
     ) throws -> (key: ReferenceKey?, project: Int64?, sequence: EventSequence?) {
         var sequence: EventSequence?

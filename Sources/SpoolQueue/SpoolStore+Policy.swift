@@ -33,14 +33,10 @@ extension SpoolStore {
     /// nobody to leave room for.
     private func leavesRoomForOthers(_ submission: Submission) throws -> Bool {
         guard lanes.projectCount > 1 else { return true }
-        var more = [Int](repeating: 0, count: submission.projects.count)
-        for draft in submission.events {
-            if let project = draft.project { more[project] += draft.body.count }
-        }
-        for (name, bytes) in zip(submission.projects, more) where bytes > 0 {
-            let own = lanes.payloadBytes(ofProject: try project(name))
+        for (project, bytes) in try bytesByProject(of: submission) {
+            let own = lanes.spoolBytes(ofProject: project)
             let left = settings.bytesMax - (usedBytes - own)
-            if own + Int64(bytes) > left / 2 { return false }
+            if own + bytes > left / 2 { return false }
         }
         return true
     }

@@ -37,6 +37,52 @@ struct FullSpoolTests {
         #expect(try refusal(spool, large("noisy")) == nil)
     }
 
+    @Test("what a project's effects take counts as the project's, and a caller's as the caller's")
+    func effectsLeaveRoom() throws {
+        let text = String(repeating: "x", count: 600)
+        let effects: [(EventSequence) -> TestEvent] = [
+            { .feedback(on: $0, text: text) },
+            { _ in .update("n", text: text) },
+            { log in
+                var result = TestEvent.result(on: log)
+                result.text = text
+                return result
+            },
+            { _ in .newSession },
+        ]
+        for effect in effects {
+            let spool = try TestSpool(
+                settings: QueueSettings(bytesMax: 20_000, freeDiskBytesMin: 0))
+            try spool.append(large("quiet"))
+            let log = try spool.append(.log("n", project: "noisy"))[0]
+            while try refusal(spool, effect(log)) == nil {}
+            #expect(spool.store.usedBytes < 13_000, "\(effect(log).kind): a third is left")
+            #expect(try refusal(spool, large("quiet")) == nil)
+        }
+    }
+
+    @Test("above half, an effect in one request with its log counts as the log's project's")
+    func effectOfTheSameRequest() throws {
+        let spool = try TestSpool(settings: QueueSettings(bytesMax: 20_000, freeDiskBytesMin: 0))
+        try spool.append(large("quiet"))
+        var number = 0
+        func both() -> [TestEvent] {
+            number += 1
+            let text = String(repeating: "x", count: 600)
+            return [.log("n\(number)", project: "noisy"), .update("n\(number)", text: text)]
+        }
+        while try refusal(spool, both()) == nil {}
+        #expect(spool.store.usedBytes < 13_000)
+    }
+
+    @Test("a project of many small events leaves room like one of few large ones")
+    func smallEvents() throws {
+        let spool = try TestSpool(settings: QueueSettings(bytesMax: 20_000, freeDiskBytesMin: 0))
+        try spool.append(large("quiet"))
+        while try refusal(spool, .log(project: "noisy", text: "")) == nil {}
+        #expect(spool.store.usedBytes < 13_000)
+    }
+
     @Test("one project alone may fill it")
     func aloneFillsIt() throws {
         let spool = try TestSpool(settings: QueueSettings(bytesMax: 20_000, freeDiskBytesMin: 0))
@@ -49,14 +95,14 @@ struct FullSpoolTests {
         let spool = try TestSpool()
         try spool.append(large("p"), large("q"), large("q"))
         let number = try spool.commit { try $0.project("name:q") }
-        let bytes = spool.store.lanes.payloadBytes(ofProject: number)
+        let bytes = spool.store.lanes.spoolBytes(ofProject: number)
         #expect(bytes > 1200)
         try spool.crash()
-        #expect(spool.store.lanes.payloadBytes(ofProject: number) == bytes)
+        #expect(spool.store.lanes.spoolBytes(ofProject: number) == bytes)
         let sum = try spool.store.connection.integer("SELECT sum(payload_bytes) FROM lane")
         #expect(sum == spool.store.ledger.payloadBytes)
         _ = try spool.drain()
-        #expect(spool.store.lanes.payloadBytes(ofProject: number) == 0)
+        #expect(spool.store.lanes.spoolBytes(ofProject: number) == 0)
     }
 
     @Test(
