@@ -26,12 +26,29 @@ extension SpoolStore {
     /// Revives those of the next dead letters after `last` that died of a dead cause and have none any
     /// more, nor one that was discarded: that would take them along. Whoever died of them may follow in
     /// another round.
+    ///
+    /// One by one, so that a chain follows its head at once: in the order of acceptance, and then the other
+    /// way, for logs that came before the ones they name.
     func replayFollowers(after last: EventSequence?) throws -> DeadStep {
         var filter = DeadFilter()
         filter.reason = .causeDead
         var step = try deadStep(filter, after: last)
-        step.matches = try step.matches.filter { try !hasLostCause($0, andDead: true) }
-        for sequence in step.matches { try revive(sequence, at: clock()) }
+        var followers: [EventSequence] = []
+        var rest = step.matches
+        for _ in 1...2 where !rest.isEmpty {
+            var left: [EventSequence] = []
+            for sequence in rest {
+                if try hasLostCause(sequence, andDead: true) {
+                    left.append(sequence)
+                } else {
+                    try revive(sequence, at: clock())
+                    followers.append(sequence)
+                }
+            }
+            if left.count == rest.count { break }
+            rest = left.reversed()
+        }
+        step.matches = followers.sorted()
         return step
     }
 

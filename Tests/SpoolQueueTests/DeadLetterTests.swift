@@ -160,6 +160,42 @@ struct DeadLetterTests {
         #expect(spool.store.ledger.dead == 1)
     }
 
+    @Test("a chain of thousands follows its head in a few steps, whichever of them came first")
+    func longChainsFollow() throws {
+        let count = 1_500
+        for isReversed in [false, true] {
+            let spool = try TestSpool()
+            let places = isReversed ? Array((0..<count).reversed()) : Array(0..<count)
+            let sequences = try spool.append(
+                places.map { .log("r\($0)", parent: $0 == 0 ? nil : "r\($0 - 1)") })
+            let head = isReversed ? sequences[count - 1] : sequences[0]
+            var lease: Lease?
+            while lease == nil { lease = try spool.lease() }
+            var settlement = Settlement(lease: lease?.id ?? 0)
+            settlement.dead = [.init(sequence: head, reason: .refused, status: 422, words: "no")]
+            try spool.settle(settlement)
+            while spool.store.ledger.held > 0 { _ = try spool.drain() }
+            var filter = DeadFilter()
+            filter.sequences = [head]
+            _ = try spool.commit { try $0.replay(filter, after: nil) }
+            var (steps, followers, round) = (0, 0, 1)
+            while round > 0, steps < 50 {
+                round = 0
+                var last: EventSequence?
+                repeat {
+                    let step = try spool.commit { try $0.replayFollowers(after: last) }
+                    #expect(step.matches.count <= 500)
+                    round += step.matches.count
+                    last = step.last
+                    steps += 1
+                } while last != nil
+                followers += round
+            }
+            #expect(followers == count - 1)
+            #expect(steps <= 16, "\(steps) steps")
+        }
+    }
+
     @Test("a follower stays dead while its cause does")
     func followersWait() throws {
         let spool = try TestSpool()
