@@ -155,6 +155,27 @@ struct DoctorTests {
         return directory
     }
 
+    @Test("does not warn of events that a daemon is waking while it looks, but of those that stay")
+    func waking() throws {
+        let spool = try TestSpool()
+        let parent = try spool.append(.log("p"))[0]
+        let lease = try #require(try spool.lease())
+        try spool.append((0..<1_200).map { _ in .log(parent: "p") })
+        while spool.store.waitingCount < 1_200 { _ = try spool.lease() }
+        try spool.deliver(parent, of: lease)
+        let connection = spool.store.connection
+        let rows = "SELECT count(*) FROM event WHERE waits_on IS NOT NULL"
+        #expect(try connection.integer(rows) == 700, "woken in steps")
+        func findings(_ pause: @escaping () -> Void) throws -> [String] {
+            var examination = Examination(connection, DoctorReport(path: ""), pause: pause)
+            try examination.examineWaits()
+            return examination.report.findings.map(\.check)
+        }
+        #expect(try findings {} == ["waits"])
+        #expect(try findings { try? spool.commit { _ in } } == [])
+        #expect(try connection.integer(rows) == 200)
+    }
+
     @Test("says which pages are broken")
     func pages() throws {
         let sample = try SalvageSpool.sample.get()
