@@ -69,9 +69,18 @@ struct DestinationHealth: Equatable, Sendable {
         state = .steady
     }
 
-    /// A request sent in `stretch` was answered by something that says nothing against the destination.
-    mutating func answered(sentIn stretch: Int) {
-        if park == nil { succeeded(sentIn: stretch) }
+    /// A request sent in `stretch` was answered by something that says nothing against the destination; a
+    /// park only a 2xx ends, so it goes on for longer, now for the reason `park` if there is one.
+    mutating func answered(
+        sentIn stretch: Int, saying park: Park? = nil, at now: Instant,
+        using generator: inout some RandomNumberGenerator
+    ) {
+        if let before = self.park {
+            guard stretch == self.stretch else { return }
+            self.park(park ?? before, sentIn: stretch, at: now, using: &generator)
+        } else {
+            succeeded(sentIn: stretch)
+        }
     }
 
     /// A question sent in `stretch` was answered, so that requests may go again. How often questions have
@@ -89,7 +98,8 @@ struct DestinationHealth: Equatable, Sendable {
         at now: Instant, using generator: inout some RandomNumberGenerator
     ) -> Bool {
         guard stretch == self.stretch else {
-            if let retryAfter, let until { rest(until: max(until, now + retryAfter)) }
+            // An answer of before says nothing new, but for how long upstream asks to be left alone.
+            if let retryAfter { rest(until: max(until ?? now, now + retryAfter)) }
             return false
         }
         begin(isDoubtful: isDoubtful)

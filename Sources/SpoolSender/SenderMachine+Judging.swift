@@ -16,13 +16,17 @@ extension SenderMachine {
         case .delivered, .accepted:
             succeeded(open, places: places, request)
         case .notApplied(let retryAfter):
-            failed(sentIn: stretch, isDoubtful: false, retryAfter: retryAfter, outcome.pace)
+            if outcome.mayBeAboutEvents, isOwnTrouble(open, places: places) {
+                pacer.failed(outcome.pace)
+            } else {
+                failed(sentIn: stretch, isDoubtful: false, retryAfter: retryAfter, outcome.pace)
+            }
         case .tooLarge(let retryAfter):
             batchSize.tooLarge(open.bodyBytes(of: places), at: now.instant)
             if let retryAfter {
                 failed(sentIn: stretch, isDoubtful: false, retryAfter: retryAfter, .busy)
             } else {
-                health.answered(sentIn: stretch)
+                answered(sentIn: stretch)
             }
         case .faulty(let named):
             refused(named.map { places[$0] }, of: open, sentIn: stretch)
@@ -33,7 +37,7 @@ extension SenderMachine {
         case .inDoubt(.refusedTogether):
             refused([], of: open, sentIn: stretch)
         case .causeMissing:
-            health.answered(sentIn: stretch)
+            answered(sentIn: stretch)
         case .inDoubt(.unusableAnswer):
             if willAsk(open.kind) {
                 failed(sentIn: stretch, isDoubtful: true, retryAfter: nil, .failing)
@@ -61,12 +65,17 @@ extension SenderMachine {
     /// Upstream refused events, which says that it works. The lanes of those at `places` travel alone for
     /// a while; where none is named, a lane that was alone is meant.
     private mutating func refused(_ places: [Int], of open: OpenLease, sentIn stretch: Int) {
-        health.answered(sentIn: stretch)
+        answered(sentIn: stretch)
         var guilty = Set(places.map { open.lease.events[$0].lane })
         if guilty.isEmpty, open.lanes.count == 1 { guilty = open.lanes }
         for lane in guilty {
             lanes.refused(lane, until: now.instant + Limits.refusedLaneAlone)
         }
+    }
+
+    /// Upstream answered, which says that it works.
+    private mutating func answered(sentIn stretch: Int, saying park: Park? = nil) {
+        health.answered(sentIn: stretch, saying: park, at: now.instant, using: &generator)
     }
 
     /// The destination failed, or asked to be left alone.
@@ -115,16 +124,16 @@ extension SenderMachine {
             isForAll = false
             for lane in open.lanes.sorted() { self.park(.lane(lane), of: open, because: park) }
         }
+        if isForAll || health.park != nil { parkTrouble = trouble }
         if isForAll {
             health.park(park, sentIn: stretch, at: now.instant, using: &generator)
         } else {
-            health.answered(sentIn: stretch)
+            answered(sentIn: stretch, saying: park)
         }
     }
 
     /// Rights were denied. One lane is parked; several part first, so that each is asked by itself. Returns
     /// whether the whole destination is denied.
-        if isForAll || health.park != nil { parkTrouble = trouble }
     private mutating func deny(_ open: OpenLease) -> Bool {
         rights.denied(open.lanes, at: now.instant)
         if open.lanes.count == 1, let lane = open.lanes.first {

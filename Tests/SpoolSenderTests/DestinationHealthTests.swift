@@ -47,4 +47,36 @@ struct DestinationHealthTests {
             #expect(health.failures == failures)
         }
     }
+
+    @Test("an answer that is no 2xx makes a park longer, and gives it its own reason")
+    mutating func parkGoesOn() throws {
+        var health = DestinationHealth()
+        health.park(.unauthorized, sentIn: 0, at: now, using: &random)
+        for failures in 2...6 {
+            let stretch = health.stretch
+            health.answered(sentIn: stretch, at: now, using: &random)
+            #expect(health.failures == failures)
+            #expect(health.park == .unauthorized)
+            #expect(try #require(health.until) > now)
+            // One that was sent before says nothing.
+            health.answered(sentIn: stretch, saying: .notAllowed, at: now, using: &random)
+            #expect(health.failures == failures)
+        }
+        health.answered(sentIn: health.stretch, saying: .notAllowed, at: now, using: &random)
+        #expect(health.park == .notAllowed)
+        health.succeeded(sentIn: health.stretch)
+        #expect(health.until == nil)
+    }
+
+    @Test("a wait that upstream asks for is kept, also when it asked late")
+    mutating func lateWait() throws {
+        var health = DestinationHealth()
+        fail(&health, isQuestion: false)
+        health.succeeded(sentIn: health.stretch)
+        let isNews = health.failed(
+            sentIn: 0, isDoubtful: false, retryAfter: .seconds(9), at: now, using: &random)
+        #expect(!isNews)
+        #expect(health.until == now + .seconds(9))
+        #expect(health.failures == 0)
+    }
 }
