@@ -40,7 +40,8 @@ struct OpenLease: Sendable {
         var believedAt: Instant
         /// When the next step may be taken: from ``believedAt`` on, later while questions fail.
         var resolveAt: Instant
-        /// Whether they must not travel in the same company again.
+        /// Whether they must not travel in the same company again: one of them may be what upstream stumbles
+        /// over, and would take the others down each time.
         var splits = false
         /// Questions in a row that got no clear answer.
         var failures = 0
@@ -58,7 +59,10 @@ struct OpenLease: Sendable {
         }
     }
 
-    let lease: Lease
+    /// With bodies until ``forgetBodies()``.
+    private(set) var lease: Lease
+    /// What is known of its logs, once their bodies are forgotten, by place.
+    private var keptFacts: [Int: LogFacts]?
     /// Whether it tries what is parked.
     let isProbe: Bool
     /// Places of the events that are not settled yet, ascending.
@@ -105,9 +109,23 @@ struct OpenLease: Sendable {
         places.reduce(0) { $0 + lease.events[$1].body.count }
     }
 
+    /// Keeps no more of the bodies than questions need: many leases may be in doubt for long, each as large
+    /// as the largest event.
+    mutating func forgetBodies() {
+        guard keptFacts == nil else { return }
+        keptFacts = Dictionary(
+            uniqueKeysWithValues: open.compactMap { place in
+                facts(of: place).map { (place, $0) }
+            })
+        lease = Lease(
+            id: lease.id, route: lease.route, bytes: [], events: lease.events,
+            isRegrouped: lease.isRegrouped)
+    }
+
     /// What is known of a log in its own words; nil for a body that names no reference.
     func facts(of place: Int) -> LogFacts? {
-        lease.bytes.withUnsafeBytes { bytes in
+        if let keptFacts { return keptFacts[place] }
+        return lease.bytes.withUnsafeBytes { bytes in
             let body = UnsafeRawBufferPointer(rebasing: bytes[lease.events[place].body])
             return LogFacts(body, of: kind).flatMap { $0.referenceID?.isEmpty == false ? $0 : nil }
         }

@@ -29,6 +29,12 @@ extension SenderMachine {
         }
     }
 
+    /// Only where asking has not proved itself yet may an event in doubt be sent as it is.
+    mutating func forgetBodies(_ id: Int64) {
+        guard settings.inDoubt == .resend || calibrator.result != .undecided else { return }
+        leases[id]?.forgetBodies()
+    }
+
     /// The way out that some event of the lease needs: asking, if any does.
     private func wayOut(of open: OpenLease) -> InDoubt.Resolution {
         for place in open.open {
@@ -177,13 +183,13 @@ extension SenderMachine {
             finding = .refused
         }
         if finding == .unclear {
+            noteQuestion(outcome)
             doubt.failures += 1
             let delay = RetryPolicy.delay(failures: doubt.failures, using: &generator)
             doubt.resolveAt = max(now.instant + delay, doubt.believedAt)
         } else {
             doubt.failures = 0
             doubt.refusals = 0
-            noteQuestion(outcome)
             doubt.findings[place] = finding
         }
         leases[id]?.phase = .inDoubt(doubt)
@@ -217,14 +223,14 @@ extension SenderMachine {
             return health.answeredQuestion(sentIn: stretch)
         case 401, 407:
             if isFirst {
+                noteQuestion(outcome)
+                parkTrouble = questionTrouble
                 health.park(.unauthorized, sentIn: stretch, at: now.instant, using: &generator)
             }
         case .some(let status) where Finding.isRefusal(status):
             health.answeredQuestion(sentIn: stretch)
             if isBelieved { return asking.succeeded() }
         case nil, 408, 425, 429, .some(500...599):
-                noteQuestion(outcome)
-                parkTrouble = questionTrouble
             if isFirst || retryAfter != nil {
                 failed(
                     sentIn: stretch, isDoubtful: false, isQuestion: true, retryAfter: retryAfter,
@@ -233,13 +239,13 @@ extension SenderMachine {
         default:
             health.answeredQuestion(sentIn: stretch)
         }
+        noteQuestion(outcome)
         asking.failed(retryAfter: retryAfter, at: now.instant, using: &generator)
     }
 
     // MARK: Conclusions
 
     /// Settles what has been found out about a lease whose round is over or that is about to stop.
-        noteQuestion(outcome)
     mutating func concludeKnown(_ id: Int64) {
         guard let open = leases[id], case .inDoubt(let doubt) = open.phase else { return }
         guard !doubt.isAsking, !doubt.findings.isEmpty, calibrator.result == .ask else { return }
@@ -280,7 +286,7 @@ extension SenderMachine {
         if !splits {
             settlement.giveBack(events.map(\.sequence), of: open.lease)
         } else if open.lease.events.count == 1 {
-            settlement.returned = events.map { backingOff($0) }
+            settlement.returned = events.map { backingOff($0, until: afterNextProbe(open)) }
         } else {
             settlement.regrouped = Regrouping.afterDoubt(events, of: open.kind, by: \.lane)
                 .map { $0.map(\.sequence) }

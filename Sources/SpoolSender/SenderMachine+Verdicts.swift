@@ -84,6 +84,11 @@ extension SenderMachine {
         case .accepted:
             settlement.routeAnswered = true
             settlement.delivered = sequences.map { .init(sequence: $0, id: "", projectID: nil) }
+        case .notApplied where outcome.mayBeAboutEvents && events.count == 1:
+            settlement.returned = [backingOff(events[0])]
+        case .notApplied where outcome.mayBeAboutEvents && parts(open):
+            settlement.regrouped = Regrouping.parted(events, by: \.lane)
+                .map { $0.map(\.sequence) }
         case .notApplied:
             settlement.giveBack(sequences, of: open.lease)
         case .parked(let park):
@@ -107,27 +112,49 @@ extension SenderMachine {
         return settlement
     }
 
-    /// What a park leaves queued. A single event gives way to the next one; where rights were denied to
-    /// several lanes together, each goes on by itself, and the innocent ones are not parked.
+    /// Whether a batch that was not applied is to be parted, in case upstream stumbles over one of its
+    /// events. A fresh one, where the destination fails again and again; in a long outage no more, because
+    /// what was parted travels in small requests ever after.
+    private func parts(_ open: OpenLease) -> Bool {
+        open.lease.isRegrouped || (2...Self.partingFailuresMax).contains(health.failures)
+    }
+
+    private static let partingFailuresMax = 6
+
+    /// What a park leaves queued. A single event gives way to the next one. Where rights were denied to
+    /// several lanes together, each goes on by itself; else the park may be about one event, so that the
+    /// batch parts, unless it is the whole destination that is parked.
     private mutating func giveBack(
         _ events: [LeasedEvent], of open: OpenLease, because park: Park,
         in settlement: inout Settlement
     ) {
+        let mayBeTheirs =
+            health.park == nil && (park == .notAllowed || park == .misconfigured)
         if events.count == 1 {
             settlement.returned = [
-                .init(sequence: events[0].sequence, notBefore: afterNextProbe(open))
+                .init(
+                    sequence: events[0].sequence, notBefore: afterNextProbe(open),
+                    countsAttempt: mayBeTheirs)
             ]
         } else if park == .notAllowed, open.lanes.count > 1 {
             settlement.regrouped = Regrouping.apart(events, by: \.lane).map { $0.map(\.sequence) }
+        } else if mayBeTheirs {
+            settlement.regrouped = Regrouping.parted(events, by: \.lane)
+                .map { $0.map(\.sequence) }
         } else {
             settlement.giveBack(events.map(\.sequence), of: open.lease)
         }
     }
 
-    /// An event that goes back and waits by itself.
-    mutating func backingOff(_ event: LeasedEvent) -> Settlement.Returned {
+    /// An event that goes back and waits by itself, at least until `earliest`.
+    mutating func backingOff(
+        _ event: LeasedEvent, until earliest: Timestamp? = nil
+    ) -> Settlement.Returned {
         let delay = RetryPolicy.delay(failures: event.attempts + 1, using: &generator)
-        return .init(sequence: event.sequence, notBefore: now.wall + delay, countsAttempt: true)
+        let again = now.wall + delay
+        return .init(
+            sequence: event.sequence, notBefore: max(again, earliest ?? again),
+            countsAttempt: true)
     }
 
     /// When the event that has tried a park in vain may go again, so that each probe takes another.
@@ -136,7 +163,8 @@ extension SenderMachine {
         if let park = health.park, let until = health.until {
             probe = (park, health.failures, until)
         } else if let entry = parks.entry(for: open.lease.events[0].lane, of: open.lease.route) {
-            probe = (entry.park, entry.failures, entry.probeAt)
+            // Nothing to try with there was only until this event comes back.
+            probe = (entry.park, entry.failures, entry.triableAt)
         } else {
             return nil
         }
@@ -151,8 +179,9 @@ extension SenderMachine {
         var doubt = rest ?? freshDoubt()
         doubt.believedAt = max(now.instant + wait, doubt.believedAt)
         doubt.resolveAt = doubt.believedAt
-        doubt.splits = doubt.splits || ambiguity.splits
+        doubt.splits = true
         leases[id]?.phase = .inDoubt(doubt)
+        forgetBodies(id)
         // A restart must neither ask sooner, nor bring together what is to part.
         keepAt = now.instant
     }
@@ -170,6 +199,13 @@ extension UpstreamOutcome {
     /// The answer's status, where there was one.
     var status: Int? {
         if case .answered(let answer) = self { answer.status } else { nil }
+    }
+
+    /// Whether an answer that says "not applied" may be about an event that it came for: it asks for no time,
+    /// and speaks of no rate.
+    var mayBeAboutEvents: Bool {
+        guard case .answered(let answer) = self else { return false }
+        return answer.retryAfter == nil && answer.status != 429
     }
 
     /// What a failure says about the number of requests.

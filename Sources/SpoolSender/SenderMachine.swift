@@ -187,6 +187,7 @@ package struct SenderMachine: Sendable {
                 believedAt: max(believedAt, kept?.believedAt ?? believedAt),
                 splits: kept?.splits ?? false)
             leases[lease.id] = OpenLease(lease, phase: .inDoubt(doubt))
+            forgetBodies(lease.id)
         }
         keptNotes = notes
     }

@@ -13,6 +13,10 @@ enum RetryUpstream: Sendable, CustomStringConvertible {
     case breaksOff
     case talksNonsense
     case isSilent
+    /// Its name cannot be one, so that no name server is asked.
+    case isUnknown
+    /// The base URL says https, and it does not.
+    case speaksNoTLS
 
     var description: String {
         switch self {
@@ -24,6 +28,8 @@ enum RetryUpstream: Sendable, CustomStringConvertible {
         case .breaksOff: "an answer cut off"
         case .talksNonsense: "no HTTP"
         case .isSilent: "no answer in time"
+        case .isUnknown: "unknown host"
+        case .speaksNoTLS: "no TLS"
         }
     }
 
@@ -41,18 +47,24 @@ enum RetryUpstream: Sendable, CustomStringConvertible {
             connection.write("SSH-2.0-OpenSSH\r\n\r\n")
             connection.finish()
         case .isSilent: connection.waitForClose()
+        case .isUnknown, .speaksNoTLS: connection.finish()
         }
     }
 }
 
-/// One event between a real machine and a real transport, on a clock that jumps to what is due next.
+/// A few events between a real machine and a real transport, on a clock that jumps to what is due next.
+///
+/// The queue is this struct: events wait loose or in the groups that the machine has made of them.
 struct RetryRun {
-    private(set) var fate = RetryRow.Fate.queued
+    /// What became of each event.
+    private(set) var fates: [EventSequence: RetryRow.Fate] = [:]
     /// When each delivery was sent.
     private(set) var sent: [Duration] = []
     private(set) var questions = 0
+    private(set) var possibleDuplicates = 0
     private(set) var elapsed = Duration.zero
 
+    private let kind: EventKind
     private let upstream: RawUpstream
     private let path: String?
     private let transport: HTTPTransport
@@ -62,18 +74,36 @@ struct RetryRun {
     private let start = ContinuousClock.now
     private let wall = Timestamp(milliseconds: 1_795_305_600_000)
     private var notes = ""
-    private var lease: Int64?
+    private let count: Int
+    private var held: [Held]
+    private var leases: [Int64: Lease] = [:]
     private var leasesGiven: Int64 = 0
-    private var notBefore: Timestamp?
-    private var attempts = 0
+    private var groupsMade = 0
+    /// Groups and what is loose take turns.
+    private var lastGroup: Int?
     private var due: [(at: Duration, order: Int, event: SenderMachine.Event)] = []
     private var happened = 0
-    private var exchange: (id: Int, request: UpstreamRequest)?
+    private var exchanges: [(id: Int, request: UpstreamRequest)] = []
 
+    /// An event that has not left the queue.
+    private struct Held {
+        let sequence: EventSequence
+        var lease: Int64?
+        var group: Int?
+        var notBefore: Timestamp?
+        var attempts = 0
+    }
+
+    /// - Parameter poison: the place of the one event that upstream does this to, with whatever travels
+    ///   beside it; nil: to all.
     init(
-        _ behaviour: RetryUpstream, answered: Set<Route> = Set(Route.allCases), knows: Bool = false
+        _ behaviour: RetryUpstream, kind: EventKind = .log, count: Int = 1,
+        answered: Set<Route> = Set(Route.allCases), knows: Bool = false, poison: Int? = nil
     ) throws {
+        self.kind = kind
+        self.count = count
         self.answered = answered
+        held = Lease.of(kind, count).events.map { Held(sequence: $0.sequence) }
         // A closed port may be somebody else's the next moment; a socket's file stays.
         path =
             if case .refusesConnections = behaviour {
@@ -81,9 +111,19 @@ struct RetryRun {
             } else {
                 nil
             }
+        let marks = Lease.of(kind, count).events.map { "\"\(kind.mark)\($0.sequence.rawValue)\"" }
         upstream = try RawUpstream(path: path) { connection in
+            if case .speaksNoTLS = behaviour {
+                _ = connection.some()
+                return connection.finish()
+            }
             while let request = connection.request() {
-                if request.hasPrefix("POST") {
+                let isQuestion = request.hasPrefix("PATCH") && request.hasSuffix("{}")
+                let carried = marks.filter { request.contains($0) }
+                if !isQuestion, let poison, !carried.contains(marks[poison]) {
+                    let ids = carried.map { #"{"id":\#($0)}"# }
+                    connection.answer(200, "[\(ids.joined(separator: ","))]")
+                } else if !isQuestion {
                     behaviour.serve(connection)
                 } else if knows {
                     connection.answer(200, #"{"id":"data_1","reference_id":"r1000"}"#)
@@ -94,9 +134,14 @@ struct RetryRun {
         }
         if case .refusesConnections = behaviour { upstream.close() }
         isSilent = if case .isSilent = behaviour { true } else { false }
+        let address =
+            switch behaviour {
+            case .isUnknown: "http://\(String(repeating: "x", count: 64)).invalid"
+            case .speaksNoTLS: "https://\(upstream.address)"
+            default: path.map { "unix:\($0)" } ?? "http://\(upstream.address)"
+            }
         transport = try HTTPTransport(
-            to: UpstreamAddress(path.map { "unix:\($0)" } ?? "http://\(upstream.address)"),
-            key: nil, version: "1",
+            to: UpstreamAddress(address), key: nil, version: "1",
             on: MultiThreadedEventLoopGroup.singleton)
         machine = Self.machine(at: start, wall)
     }
@@ -111,14 +156,27 @@ struct RetryRun {
 
     var parks: Set<Park> { machine.snapshot(at: start + elapsed).parks }
 
-    /// Plays until nothing is due before `end`, or the event is gone.
+    /// The attempts that each event still held has spent.
+    var attempts: [Int] { held.map(\.attempts) }
+
+    /// The events that have arrived, and when the last of them did.
+    var delivered: [EventSequence] { fates.filter { $0.value == .delivered }.map(\.key) }
+    private(set) var lastDelivered = Duration.zero
+
+    /// What became of all of them, if it is the same; queued: some are.
+    var fate: RetryRow.Fate? {
+        guard held.isEmpty else { return .queued }
+        return Set(fates.values).count == 1 ? fates.values.first : nil
+    }
+
+    /// Plays until nothing is due before `end`, or every event is gone.
     mutating func play(until end: Duration) async {
         await play { $0.elapsed >= end }
     }
 
     /// Plays until so many deliveries were sent, and what the last one brought is recorded.
     mutating func play(requests: Int) async {
-        await play { $0.sent.count >= requests && $0.exchange == nil && !$0.isCommitting }
+        await play { $0.sent.count >= requests && $0.exchanges.isEmpty && !$0.isCommitting }
     }
 
     /// How long each delivery but the first was waited for since the one before.
@@ -134,15 +192,15 @@ struct RetryRun {
     /// The process dies and starts again: callbacks are lost, what was recorded is not.
     mutating func restart() async {
         due = []
-        exchange = nil
+        exchanges = []
         machine = Self.machine(at: start + elapsed, wall + elapsed)
     }
 
     private mutating func play(until isOver: (RetryRun) -> Bool) async {
-        if happened == 0 || (due.isEmpty && exchange == nil) { perform(.start) }
-        while fate == .queued {
-            if let (id, request) = exchange {
-                exchange = nil
+        if happened == 0 || (due.isEmpty && exchanges.isEmpty) { perform(.start) }
+        while !held.isEmpty {
+            if !exchanges.isEmpty {
+                let (id, request) = exchanges.removeFirst()
                 perform(.exchanged(id, await answer(to: request)))
             } else if let next = due.indices.min(by: {
                 (due[$0].at, due[$0].order) < (due[$1].at, due[$1].order)
@@ -160,7 +218,7 @@ struct RetryRun {
     /// Over the wire; a timeout is short in truth and passes in full on the clock.
     private mutating func answer(to request: UpstreamRequest) async -> UpstreamOutcome {
         var hurried = request
-        if isSilent, request.method == "POST" { hurried.timeout = .milliseconds(50) }
+        if isSilent, !request.isQuestion { hurried.timeout = .milliseconds(50) }
         let outcome = await withCheckedContinuation { continuation in
             transport.exchange(hurried) { continuation.resume(returning: $0) }
         }
@@ -177,9 +235,8 @@ struct RetryRun {
             case .lease(let wish, let purpose):
                 soon(.leased(lease(wish), purpose))
             case .exchange(let id, let request):
-                if request.method == "POST" { sent.append(elapsed) } else { questions += 1 }
-                precondition(exchange == nil, "one event is in one request at a time")
-                exchange = (id, request)
+                if request.isQuestion { questions += 1 } else { sent.append(elapsed) }
+                exchanges.append((id, request))
             case .settle(let settlement):
                 settle(settlement)
                 soon(.settled(lease: settlement.lease, .committed))
@@ -206,36 +263,90 @@ struct RetryRun {
 
     private var recollection: Recollection {
         Recollection(
-            leases: lease.map { [event(in: $0)] } ?? [], answeredRoutes: answered,
+            leases: leases.keys.sorted().map { leases[$0]! }, answeredRoutes: answered,
             deliveredReferences: [], calibration: .ask, notes: notes)
     }
 
-    /// The event is the only one of its lane, in whatever scope is asked for.
+    /// All events are of one lane, whatever scope is asked for: the first group that may go, or what is loose.
     private mutating func lease(_ wish: LeaseWish) -> LeaseAnswer {
         let isParked =
             wish.probe == nil
-            && (wish.parkedLanes.contains(1) || wish.parkedRoutes.contains(.postLogs))
-        guard lease == nil, fate == .queued, !isParked else { return .nothing(due: nil) }
-        if let notBefore, notBefore > wall + elapsed { return .nothing(due: notBefore) }
+            && (wish.parkedLanes.contains(1) || wish.parkedRoutes.contains(kind.route))
+        let free = held.indices.filter { held[$0].lease == nil }
+        guard !isParked, !free.isEmpty else { return .nothing(due: nil) }
+        if !wish.freed.isEmpty { for place in free { held[place].notBefore = nil } }
+        let ready = free.filter { held[$0].notBefore.map { $0 <= wall + elapsed } ?? true }
+        guard let first = ready.first(where: { held[$0].group != lastGroup }) ?? ready.first else {
+            return .nothing(due: free.compactMap { held[$0].notBefore }.min())
+        }
+        lastGroup = held[first].group
+        var places = ready.filter { held[$0].group == held[first].group }
+        if held[first].group == nil {
+            // What was tried by itself goes on so.
+            let isAlone = held[first].attempts > 0
+            places = isAlone ? [first] : places.filter { held[$0].attempts == 0 }
+        }
+        places = Array(places.prefix(wish.eventsMax))
         leasesGiven += 1
-        lease = leasesGiven
-        return .batch(event(in: leasesGiven))
-    }
-
-    private func event(in lease: Int64) -> Lease {
-        let one = Lease.of(.log, id: 1, attempts: attempts)
-        return Lease(
-            id: lease, route: one.route, bytes: one.bytes, events: one.events, isRegrouped: false)
+        for place in places { held[place].lease = leasesGiven }
+        let all = Lease.of(kind, count)
+        let events = places.map { place in
+            let held = held[place]
+            let one = Lease.of(kind, count, attempts: held.attempts)
+            return one.events.first { $0.sequence == held.sequence }!
+        }
+        let lease = Lease(
+            id: leasesGiven, route: all.route, bytes: all.bytes, events: Array(events),
+            isRegrouped: held[first].group != nil)
+        leases[leasesGiven] = lease
+        return .batch(lease)
     }
 
     private mutating func settle(_ settlement: Settlement) {
-        lease = nil
         notes = settlement.notes ?? notes
-        if !settlement.delivered.isEmpty { fate = .delivered }
-        if let dead = settlement.dead.first { fate = .dead(dead.reason) }
-        if let back = settlement.returned.first {
-            notBefore = back.notBefore
-            if back.countsAttempt { attempts += 1 }
+        possibleDuplicates += settlement.possibleDuplicates
+        for delivered in settlement.delivered { leave(delivered.sequence, .delivered) }
+        for dead in settlement.dead { leave(dead.sequence, .dead(dead.reason)) }
+        for back in settlement.returned {
+            release(back.sequence, group: nil)
+            change(back.sequence) { $0.notBefore = back.notBefore }
+            if back.countsAttempt { change(back.sequence) { $0.attempts += 1 } }
+        }
+        for group in settlement.regrouped {
+            groupsMade += 1
+            for sequence in group { release(sequence, group: groupsMade) }
+        }
+        let isOpen = held.contains { $0.lease == settlement.lease }
+        if !isOpen { leases[settlement.lease] = nil }
+    }
+
+    private mutating func leave(_ sequence: EventSequence, _ fate: RetryRow.Fate) {
+        held.removeAll { $0.sequence == sequence }
+        fates[sequence] = fate
+        if fate == .delivered { lastDelivered = elapsed }
+    }
+
+    private mutating func release(_ sequence: EventSequence, group: Int?) {
+        change(sequence) {
+            $0.lease = nil
+            $0.group = group
         }
     }
+
+    private mutating func change(_ sequence: EventSequence, _ change: (inout Held) -> Void) {
+        guard let place = held.firstIndex(where: { $0.sequence == sequence }) else {
+            preconditionFailure("\(sequence) has left the queue before")
+        }
+        change(&held[place])
+    }
+}
+
+extension UpstreamRequest {
+    /// An update that changes nothing.
+    fileprivate var isQuestion: Bool { method == "PATCH" && body.elementsEqual("{}".utf8) }
+}
+
+extension EventKind {
+    /// What stands before an event's number in its body.
+    fileprivate var mark: String { isLog ? "r" : "n" }
 }

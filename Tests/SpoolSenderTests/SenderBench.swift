@@ -207,7 +207,8 @@ extension Lease {
         case .log: log
         case .evaluationLog: "{\"datapoint_id\":\"d\",\"log\":\(log)}"
         case .session: ""
-        case .update, .feedback, .evaluationResult: "{\"type\":\"t\"}"
+        case .update, .feedback, .evaluationResult:
+            "{\"type\":\"t\",\"value\":\"n\(sequence.rawValue)\"}"
         }
     }
 

@@ -136,11 +136,35 @@ import Testing
 
     @Test func `events that were parted from others stay parted`() {
         var bench = SenderBench.running()
-        bench.answer(bench.lease(.of(.log, 2, isRegrouped: true)), 503)
+        bench.answer(bench.lease(.of(.log, 2, isRegrouped: true)), 429)
         #expect(bench.last.settlements.first?.regroupedNumbers == [[1000, 1001]])
         bench.lease(.of(.log, 2, id: 2, isRegrouped: true))
         #expect(bench.last.exchanges.isEmpty)
         #expect(bench.last.settlements.first?.regroupedNumbers == [[2000, 2001]])
+    }
+
+    @Test(arguments: [408, 415, 425, 503])
+    func
+        `a status that speaks of no rate parts what it meets, the first time of a fresh batch apart`(
+            status: Int
+        )
+    {
+        var bench = SenderBench.running()
+        bench.answer(bench.lease(.of(.log, 2, id: 1)), status)
+        #expect(bench.last.settlements.first?.returnedNumbers == [1000, 1001])
+        bench.commit(1)
+        for id in 2...9 as ClosedRange<Int64> {
+            bench.pass(.seconds(60))
+            bench.answer(bench.lease(.of(.log, 2, id: id)), status)
+            let moved = bench.last.settlements.first
+            // A long outage is no event's fault.
+            let parts: [[Int64]] = id <= 6 ? [[id * 1000], [id * 1000 + 1]] : []
+            #expect(moved?.regroupedNumbers == parts)
+            bench.commit(id)
+        }
+        bench.pass(.seconds(60))
+        bench.answer(bench.lease(.of(.log, 2, id: 10, isRegrouped: true)), status)
+        #expect(bench.last.settlements.first?.regroupedNumbers == [[10000], [10001]])
     }
 
     @Test func `one outage counts once, however many requests it fails`() {

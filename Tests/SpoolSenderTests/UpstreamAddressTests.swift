@@ -65,7 +65,7 @@ import Testing
             for: .of(.update), places: [0], timeout: .seconds(1))
         #expect(request.method == "PATCH")
         #expect(request.target == "/logs?reference_id=r%201000")
-        #expect(String(decoding: request.body, as: UTF8.self) == #"{"type":"t"}"#)
+        #expect(String(decoding: request.body, as: UTF8.self) == #"{"type":"t","value":"n1000"}"#)
     }
 
     @Test func `only the chosen events travel, byte for byte`() {

@@ -32,10 +32,6 @@ public enum Ambiguity: Hashable, Sendable {
     case failed
     /// No complete answer after the request's head was written.
     case lost(timedOut: Bool)
-
-    /// Whether the events must not travel in the same company again: one of them may be what upstream
-    /// stumbles over, and would take the others down each time.
-    public var splits: Bool { self != .unusableAnswer }
 }
 
 /// Why events stay queued although the destination answers. The raw values are kept over restarts.
