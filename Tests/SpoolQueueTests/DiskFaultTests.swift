@@ -88,6 +88,10 @@ struct DiskFaultTests {
         let report = try #require(await spool.report())
         #expect(report.queued == 0 && report.inFlight == 0, "\(place): \(report)")
         #expect(report.accepted == report.delivered, "\(place): \(report)")
+        // A disk that fails is no damage: nothing was set aside, and nothing salvaged.
+        let names = try FileManager.default.contentsOfDirectory(atPath: spool.directory)
+        let kept = names.filter { $0.contains(".corrupt") || $0.contains(".foreign") }
+        #expect(kept.isEmpty, "\(place): \(kept), \(spool.reports.all)")
     }
 
     private func checkPowerCut(_ spool: DiskSpool, _ place: String) throws {
