@@ -2,7 +2,8 @@ import SpoolCore
 import Synchronization
 
 extension EventLookup {
-    /// What became of several things, told once when it is known of all, in the order asked.
+    /// What became of several things, told once when it is known of all, in the order asked; without the
+    /// bodies of those that are queued.
     func findAll(
         _ things: [(thing: SpoolIdentity.Thing, sequence: EventSequence)],
         _ done: @escaping @Sendable ([ProvisionalStanding]) -> Void
@@ -10,7 +11,7 @@ extension EventLookup {
         guard !things.isEmpty else { return done([]) }
         let gathering = Gathering(count: things.count, done)
         for (place, (thing, sequence)) in things.enumerated() {
-            find(thing, sequence) { gathering.add($0, at: place) }
+            find(thing, sequence, withBody: false) { gathering.add($0, at: place) }
         }
     }
 }

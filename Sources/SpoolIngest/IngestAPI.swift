@@ -230,7 +230,7 @@ public struct IngestAPI: HTTPApplication {
     ) {
         let id = sink.identity.id(.log, sequence)
         let (live, loops, answers) = (live, loops, settings.answers)
-        lookup.find(.log, sequence) { standing in
+        lookup.find(.log, sequence, withBody: true) { standing in
             switch standing {
             case .queued(let event):
                 let body = QueuedLogAnswer(id: id, event).body

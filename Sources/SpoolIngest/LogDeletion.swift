@@ -6,9 +6,8 @@ import SpoolServer
 /// All or nothing, as far as two places allow it: nothing happens while one of the logs is on its
 /// way, and the local part only after upstream has done its own.
 struct LogDeletion {
-    /// A log that is named by one of this spool's provisional ids.
+    /// A log that is named by one of this spool's provisional ids, however often.
     private struct Ours {
-        let item: QueryItem
         let id: String
         let sequence: EventSequence
     }
@@ -43,11 +42,12 @@ struct LogDeletion {
                 Mistake(loc: loc, message: "percent-encode the id's UTF-8 bytes", type: .value)
             ])
         }
+        var seen: Set<String> = []
         ours = ids.compactMap { item in
-            guard let id = item.value, let sequence = identity.sequence(of: .log, in: id) else {
-                return nil
-            }
-            return Ours(item: item, id: id, sequence: sequence)
+            guard let id = item.value, let sequence = identity.sequence(of: .log, in: id),
+                seen.insert(id).inserted
+            else { return nil }
+            return Ours(id: id, sequence: sequence)
         }
     }
 
@@ -58,12 +58,14 @@ struct LogDeletion {
     func decide(_ standings: [ProvisionalStanding]) -> Decision {
         precondition(standings.count == ours.count, "\(standings.count) of \(ours.count) known")
         var local: [EventSequence] = []
+        var localIDs: Set<String> = []
         for (log, standing) in zip(ours, standings) {
             switch standing {
             case .queued(let event) where event.isInFlight:
                 return .refuse(.logIsOnItsWay)
             case .queued:
-                if !local.contains(log.sequence) { local.append(log.sequence) }
+                local.append(log.sequence)
+                localIDs.insert(log.id)
             case .upstream:
                 continue
             case .failing:
@@ -72,10 +74,9 @@ struct LogDeletion {
                 return .refuse(.noSuchLog(log.id, standing, consequence: "; nothing was deleted"))
             }
         }
-        let isLocal = Set(local)
-        let localItems = Set(
-            ours.filter { isLocal.contains($0.sequence) }.map(\.item.text))
-        let rest = items.filter { $0.name != "id" || !localItems.contains($0.text) }
+        let rest = items.filter { item in
+            item.name != "id" || item.value.map { !localIDs.contains($0) } ?? true
+        }
         let query = rest.map(\.text).joined(separator: "&")
         let ids = rest.filter { $0.name == "id" }.compactMap(\.value)
         return .delete(query: ids.isEmpty ? nil : query, ids: ids, discarding: local)

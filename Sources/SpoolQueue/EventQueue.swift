@@ -192,14 +192,15 @@ public final class EventQueue: EventSink, EventSource, EventLookup, Sendable {
 
     // MARK: EventLookup
 
-    /// Looks an event up; see ``EventLookup/find(_:_:_:)``. A disk that refuses answers `failing`.
+    /// Looks an event up; see ``EventLookup/find(_:_:withBody:_:)``. A disk that refuses answers `failing`.
     public func find(
-        _ thing: SpoolIdentity.Thing, _ sequence: EventSequence,
+        _ thing: SpoolIdentity.Thing, _ sequence: EventSequence, withBody: Bool,
         _ done: @escaping @Sendable (ProvisionalStanding) -> Void
     ) {
         // A body, which may be megabytes, is held until its group is over: two of them fill one.
-        committer.submit(bytes: GroupCommitter<SpoolStore>.groupBytesMax / 2) { store in
-            let standing = try store.find(thing, sequence)
+        let bytes = withBody ? GroupCommitter<SpoolStore>.groupBytesMax / 2 : 0
+        committer.submit(bytes: bytes) { store in
+            let standing = try store.find(thing, sequence, withBody: withBody)
             return { done(standing) }
         } orElse: { _ in
             done(.failing)

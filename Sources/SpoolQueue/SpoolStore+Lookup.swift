@@ -5,7 +5,7 @@ internal import SpoolSQLite
 extension SpoolStore {
     /// What became of the thing a provisional id stands for.
     func find(
-        _ thing: SpoolIdentity.Thing, _ sequence: EventSequence
+        _ thing: SpoolIdentity.Thing, _ sequence: EventSequence, withBody: Bool = true
     ) throws -> ProvisionalStanding {
         if let id = try upstreamID(of: thing, sequence) { return .upstream(id) }
         switch thing {
@@ -22,20 +22,22 @@ extension SpoolStore {
             }
         case .session where try standing(ofSession: sequence) != nil:
             if let log = try member(ofSession: sequence),
-                let event = try queuedEvent(log, .log)
+                let event = try queuedEvent(log, .log, withBody: withBody)
             {
                 return .queued(event)
             }
             return try dead(deadMember(ofSession: sequence))
         case .log, .session:
-            if let event = try queuedEvent(sequence, thing) { return .queued(event) }
+            if let event = try queuedEvent(sequence, thing, withBody: withBody) {
+                return .queued(event)
+            }
             return try dead(sequence)
         }
     }
 
     /// The event that makes the thing; an id made of an effect's sequence stands for nothing.
     private func queuedEvent(
-        _ sequence: EventSequence, _ thing: SpoolIdentity.Thing
+        _ sequence: EventSequence, _ thing: SpoolIdentity.Thing, withBody: Bool
     ) throws -> QueuedEvent? {
         let row = statements.eventBody
         row.bind(1, sequence.rawValue)
@@ -44,7 +46,8 @@ extension SpoolStore {
         guard let kind = EventKind(rawValue: Int(row.integer(1))) else { return nil }
         guard thing == .log ? kind.isLog : kind == .session else { return nil }
         return QueuedEvent(
-            kind: kind, body: row.bytes(8), acceptedAt: Timestamp(milliseconds: row.integer(5)),
+            kind: kind, body: withBody ? row.bytes(8) : [],
+            acceptedAt: Timestamp(milliseconds: row.integer(5)),
             projectID: projectID(of: lanes[row.integer(0)].project),
             isInFlight: isInFlight(sequence))
     }

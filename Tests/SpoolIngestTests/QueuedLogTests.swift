@@ -102,6 +102,15 @@ import Testing
         #expect(desk.live.requests.isEmpty)
     }
 
+    @Test func `a log that is named many times is looked up once, and without its body`() throws {
+        let names = [String](repeating: id(queued), count: 400).map { "id=" + $0 }
+        let query = names.joined(separator: "&") + "&id=data_9"
+        #expect(try desk.send("DELETE", "/logs", query: query).status == 200)
+        #expect(desk.lookup.bodiesAsked == [false])
+        #expect(desk.lookup.discarded == [[queued]])
+        #expect(desk.live.requests == ["DELETE /logs?id=data_9"])
+    }
+
     @Test func `while one of the logs is on its way nothing is deleted`() throws {
         for ids in [[moving], [queued, moving], [arrived, moving, queued]] {
             let query = ids.map { "id=" + id($0) }.joined(separator: "&")

@@ -23,6 +23,7 @@ public final class ScriptedLookup: EventLookup {
         var outcome = DiscardOutcome.discarded
         var discarded: [[EventSequence]] = []
         var forgotten: [String] = []
+        var bodiesAsked: [Bool] = []
     }
 
     private let state = Mutex(State())
@@ -50,6 +51,9 @@ public final class ScriptedLookup: EventLookup {
     /// The ids of logs that upstream has deleted, in order.
     public var forgotten: [String] { state.withLock { $0.forgotten } }
 
+    /// Of each look-up, in order, whether it asked for the body.
+    public var bodiesAsked: [Bool] { state.withLock { $0.bodiesAsked } }
+
     /// How many waits for a delivery there are.
     public var watchCount: Int { state.withLock { $0.watches.count } }
 
@@ -69,11 +73,15 @@ public final class ScriptedLookup: EventLookup {
 
     /// As the test has said; unknown otherwise.
     public func find(
-        _ thing: SpoolIdentity.Thing, _ sequence: EventSequence,
+        _ thing: SpoolIdentity.Thing, _ sequence: EventSequence, withBody: Bool,
         _ done: @escaping @Sendable (ProvisionalStanding) -> Void
     ) {
         let asked = Asked(thing: thing, sequence: sequence)
-        done(state.withLock { $0.standings[asked] } ?? .unknown)
+        let standing = state.withLock { state in
+            state.bodiesAsked.append(withBody)
+            return state.standings[asked]
+        }
+        done(standing ?? .unknown)
     }
 
     /// Tells when all of them were delivered, at once if they were already.

@@ -2,9 +2,10 @@
 ///
 /// Every `done` is called exactly once, on the queue's own thread: it must not block.
 public protocol EventLookup: Sendable {
-    /// What became of the thing a provisional id of this spool stands for.
+    /// What became of the thing a provisional id of this spool stands for. `withBody`: whether a queued event
+    /// is to be shown; else its body is left out, which may be megabytes.
     func find(
-        _ thing: SpoolIdentity.Thing, _ sequence: EventSequence,
+        _ thing: SpoolIdentity.Thing, _ sequence: EventSequence, withBody: Bool,
         _ done: @escaping @Sendable (ProvisionalStanding) -> Void)
 
     /// Tells when a log has left the queue: `done` gets upstream's id, or nil when it died or the daemon
@@ -44,7 +45,7 @@ public enum ProvisionalStanding: Sendable {
 public struct QueuedEvent: Sendable {
     /// What it is.
     public let kind: EventKind
-    /// Its body as it will travel.
+    /// Its body as it will travel; empty where it was not asked for.
     public let body: [UInt8]
     /// When it was accepted.
     public let acceptedAt: Timestamp
