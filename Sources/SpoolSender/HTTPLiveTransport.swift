@@ -128,11 +128,12 @@ private final class LiveExchange: HTTPClientResponseDelegate, LiveCall, ByteStre
         case .success:
             offer(.end)
         case .failure(let error):
-            offer(.broken(reason: "\(error)"))
+            let words = ConnectionWords.of(error)
+            offer(.broken(reason: words))
             if case Failure.tooSlow(let what) = error {
                 done?(.tooSlow(reason: what))
             } else {
-                done?(.unreachable(reason: "\(error)"))
+                done?(.unreachable(reason: words))
             }
         }
     }

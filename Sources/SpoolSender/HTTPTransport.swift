@@ -159,7 +159,7 @@ private final class Exchange: HTTPClientResponseDelegate {
             return .answered(answer)
         case .failure(let error):
             guard state.isWritten else {
-                return .notSent(reason: "cannot reach \(address): \(error)")
+                return .notSent(reason: "cannot reach \(address): \(ConnectionWords.of(error))")
             }
             // A status with too long a body is an answer still; only its body is of no use.
             if case Failure.answerTooLong = error, let answer = state.answer {
@@ -175,7 +175,8 @@ private final class Exchange: HTTPClientResponseDelegate {
                 return .noAnswer(
                     reason: "\(address) did not answer within \(timeout)", timedOut: true)
             }
-            return .noAnswer(reason: "\(address) broke off: \(error)", timedOut: false)
+            return .noAnswer(
+                reason: "\(address) broke off: \(ConnectionWords.of(error))", timedOut: false)
         }
     }
 }

@@ -150,7 +150,8 @@ final class HTTPConnection: ChannelDuplexHandler {
             let bytesMax = settings.headBytesMax
             fail(431, "the head of the request is too large; it may have \(bytesMax) bytes")
         case HTTPParserError.invalidVersion:
-            fail(505, "this server speaks HTTP/1.1 and HTTP/1.0")
+            // The parser says the same of a version whose line ends by a bare LF.
+            fail(505, "this server speaks HTTP/1.1 and HTTP/1.0, and each line ends by CR LF")
         case let error as HTTPParserError:
             fail(400, "this is not HTTP/1.1: \(error.debugDescription)")
         default:

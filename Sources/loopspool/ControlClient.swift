@@ -50,7 +50,7 @@ struct ControlClient {
         } catch let error as HTTPClientError where error == .deadlineExceeded {
             throw DaemonSilent(socket: socket, patience: patience)
         } catch {
-            throw DaemonUnreachable(socket: socket, words: "\(error)")
+            throw DaemonUnreachable(socket: socket, words: ConnectionWords.of(error))
         }
     }
 

@@ -96,6 +96,9 @@ enum Handover {
         } catch let error as DaemonUnreachable {
             Console.complain("\(error)")
             throw Ending.unavailable
+        } catch let error as DaemonSilent {
+            Console.complain("\(error)")
+            throw Ending.tryLater
         }
     }
 
