@@ -105,6 +105,7 @@ extension SpoolStore {
                 ?? recent.log(withID: identity.key(of: id, named: .foreignID))?.sequence
             guard let sequence, let entry = try identityEntry(of: sequence) else { continue }
             try noteDeleted(sequence, entry.key, .deleted)
+            try forgetDelivered(entry.key)
         }
     }
 }

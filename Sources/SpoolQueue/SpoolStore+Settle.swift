@@ -290,8 +290,18 @@ extension SpoolStore {
         statements.eventBody.reset()
         // A reference with a line break would break the list; it is simply not used to calibrate.
         guard let reference, !reference.contains(where: \.isNewline) else { return }
-        deliveredReferences = Array(([reference] + deliveredReferences).prefix(3))
-        statements.storeReferences.bind(1, deliveredReferences.joined(separator: "\n"))
+        try keep(deliveredReferences: Array(([reference] + deliveredReferences).prefix(3)))
+    }
+
+    /// Asking is not calibrated by a log that upstream has deleted.
+    func forgetDelivered(_ key: ReferenceKey) throws {
+        let others = deliveredReferences.filter { identity.key(of: $0, named: .reference) != key }
+        if others.count < deliveredReferences.count { try keep(deliveredReferences: others) }
+    }
+
+    private func keep(deliveredReferences list: [String]) throws {
+        deliveredReferences = list
+        statements.storeReferences.bind(1, list.joined(separator: "\n"))
         statements.storeReferences.bind(2, destination)
         try statements.storeReferences.run()
     }

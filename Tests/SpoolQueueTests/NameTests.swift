@@ -132,8 +132,10 @@ struct NameTests {
             try spool.deliver(log, of: try #require(try spool.lease()), id: "data_up")
             #expect(try spool.append(event) == [log])
             let id = name == "ours" ? spool.store.identity.id(.log, log) : "data_up"
+            #expect(spool.store.deliveredReferences == ["a"])
             try spool.commit { try $0.forgetRepeats(of: [id]) }
             #expect(try spool.append(event)[0] > log, "named by \(name) id")
+            #expect(spool.store.deliveredReferences.isEmpty, "asking is not calibrated by it")
         }
     }
 
