@@ -36,7 +36,8 @@ struct EventStreamWindow {
     private(set) var linesRead = 0
     /// Lines dealt with: durable, refused or blank, as all before them.
     private(set) var linesSettled = 0
-    /// Bytes of lines gathered for the next submission.
+    /// Bytes of lines gathered for the next submission, and what each event costs besides: of short
+    /// lines that is most of it.
     private(set) var gatheredBytes = 0
     private var gathered: Submission
     private var gatheredLines: [Int] = []
@@ -49,7 +50,7 @@ struct EventStreamWindow {
         self.gathered = Submission(caller: caller)
     }
 
-    /// Bytes of lines that are not on disk yet.
+    /// Bytes of lines and events that are not on disk yet.
     var bytes: Int { gatheredBytes + (underWay?.bytes ?? 0) }
 
     /// Whether no more should be read for now.
@@ -71,7 +72,7 @@ struct EventStreamWindow {
         let refusal = decode(&gathered)
         linesRead += 1
         if refusal == nil {
-            gatheredBytes += lineBytes
+            gatheredBytes += lineBytes + Int(Limits.eventOverheadBytes)
             gatheredLines.append(linesRead)
         }
         settleIfIdle()

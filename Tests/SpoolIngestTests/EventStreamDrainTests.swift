@@ -93,8 +93,8 @@ struct EventStreamDrainTests {
                 Fixture.acks + (1...2000).map { Fixture.log("\($0)-\(padding)") }.joined())
             await stream.sink.waitForAppends(1)
             try await eventually { budget.waiting == 1 }
-            // No more than one read beyond what the budget has.
-            #expect(budget.reserved <= (1 << 20) + (1 << 16))
+            // No more than one read, and what its events cost, beyond what the budget has.
+            #expect(budget.reserved <= (1 << 20) + (1 << 16) + (1 << 14))
             budget.release(1 << 20)
             var appends = 1
             var acked = ""
@@ -106,6 +106,20 @@ struct EventStreamDrainTests {
             }
             try await sent
             #expect(stream.outputs.count == 2000)
+        }
+    }
+
+    @Test("a short line counts in the budget as what its event costs, too")
+    func shortLines() async throws {
+        try await Fixture.run(commits: .onCommand) { stream in
+            let client = try stream.connect()
+            try await client.send(String(repeating: "{\"log\":{}}\n", count: 1_000))
+            try await eventually { stream.budget.reserved >= 1_000 * (10 + 200) }
+            try await eventually {
+                stream.sink.commit()
+                return stream.sink.bodies.count == 1_000
+            }
+            try await eventually { stream.budget.reserved == 0 }
         }
     }
 
