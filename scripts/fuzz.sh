@@ -2,14 +2,16 @@
 # Fuzzes what reads bytes from outside: fuzz.sh [TARGET [SECONDS]]. Without a target, or with `all`,
 # every one in turn, each for so many seconds (60); 0 seconds replay the kept inputs only.
 #
-# A run ends with its executions, its speed and the edges of our own code it has reached. It fails
-# when a promise was broken: the input is then in .build-fuzz/crashes, and
-# `.build-fuzz/release/fuzz-TARGET FILE` shows it again. Inputs that reached something new are kept
+# A run ends with its seed, executions, speed and the edges of our own code it has reached; SEED=N in
+# the environment draws the same inputs again, from the same corpus. It fails when a promise was
+# broken: the input is then in .build-fuzz/crashes, and `.build-fuzz/release/fuzz-TARGET FILE` shows it
+# again. Inputs that reached something new are kept
 # in .build-fuzz/corpus for the next run; Fuzz/Corpus holds the seeds.
 set -eu
 cd "$(dirname "$0")/.."
 target=${1:-all}
 seconds=${2:-60}
+seed=${SEED:-$(od -An -N3 -tu4 /dev/urandom | tr -d ' ')}
 build="$PWD/.build-fuzz"
 
 targets=$(sed -n 's/.*\.fuzzer("\([a-z]*\)".*/\1/p; s/^ *"\([a-z]*\)", in: .*/\1/p' \
@@ -45,12 +47,18 @@ fuzz() {
     }
     mkdir -p "$build/corpus/$1" "$build/crashes"
     log="$build/$1.log"
+    # Long enough for each bound of the target to be passed.
+    case $1 in
+    ndjson) length=131072 ;;
+    admission | target) length=16384 ;;
+    *) length=2048 ;;
+    esac
     limit="-max_total_time=$seconds"
     if [ "$seconds" -eq 0 ]; then limit="-runs=0"; fi
     status=0
     nice -n 19 "$build/release/fuzz-$1" "$build/corpus/$1" "Fuzz/Corpus/$1" \
         -dict="Fuzz/Dictionaries/$1.dict" -artifact_prefix="$build/crashes/$1-" "$limit" \
-        -max_len=512 -timeout=10 -rss_limit_mb=2048 -print_final_stats=1 >"$log" 2>&1 || status=$?
+        -seed="$seed" -max_len="$length" -timeout=10 -rss_limit_mb=2048 -print_final_stats=1 >"$log" 2>&1 || status=$?
 
     # Without counters the fuzzer is blind, and finds nothing for that reason.
     if ! grep -q "inline 8-bit counters" "$log"; then
@@ -70,7 +78,7 @@ fuzz() {
         echo "fuzz.sh: $1 broke a promise; the whole log is $log" >&2
         exit 1
     fi
-    echo "$1: $(number number_of_executed_units:) executions," \
+    echo "$1: seed $seed, $(number number_of_executed_units:) executions," \
         "$(number average_exec_per_sec:)/s, $(number cov:) edges, no promise broken"
 }
 

@@ -42,7 +42,8 @@ enum Answer {
     private static func status(_ choices: inout Choices) -> Int {
         let common = [200, 200, 200, 422, 404, 400, 413, 429, 500, 503, 401, 301]
         let choice = choices.byte()
-        return choice < 0xE0 ? common[Int(choice) % common.count] : Int(choices.byte()) * 4
+        guard choice >= 0xE0 else { return common[Int(choice) % common.count] }
+        return Int(choices.byte()) << 2 | Int(choices.byte() & 3)
     }
 
     private static func text(_ choices: inout Choices) -> String {
