@@ -11,7 +11,10 @@ struct ConnectionWordsTests {
     @Test(
         "is said as the system says it, without the library's own words",
         arguments: [
-            ("connection reset (error set): Connection refused) (errno: 111)", "connection refused"),
+            (
+                "connection reset (error set): Connection refused) (errno: 111)",
+                "connection refused"
+            ),
             (
                 "connect(descriptor:addr:size:): No such file or directory) (errno: 2)",
                 "no such file or directory"

@@ -22,7 +22,8 @@ struct TokenFileTests {
     private func read(_ path: String) throws -> DaemonSettings {
         try SettingsReader.daemon(
             flags: [:],
-            environment: ["HOME": "/home/ada", "PWD": "/tmp", "LOOPSPOOL_TCP_TOKEN_FILE": path])
+            environment: ["HOME": "/home/ada", "LOOPSPOOL_TCP_TOKEN_FILE": path],
+            workingDirectory: "/tmp")
     }
 
     /// What is said of a file that is refused.
