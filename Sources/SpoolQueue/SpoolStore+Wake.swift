@@ -53,24 +53,42 @@ extension SpoolStore {
             bind: { $0.bind(1, now.milliseconds) })
     }
 
-    /// Wakes what waits for a time in lanes that are parked no more; not who waits for a name.
+    /// Wakes what waits for a time in lanes that are parked no more; not who waits for a name. What upstream
+    /// has refused more than once may be why its lane was parked: it waits on, but no longer than any backoff,
+    /// unless everything is set free.
     func setFree(_ scopes: [ProbeScope], at now: Timestamp) throws {
         guard !scopes.isEmpty, try nextTimed() != nil else { return }
         let timed = try connection.prepare(
-            "SELECT sequence, lane, 0 FROM event WHERE not_before IS NOT NULL AND waits_on IS NULL")
-        var rows: [Waiter] = []
+            """
+            SELECT sequence, lane, 0, attempts FROM event
+            WHERE not_before IS NOT NULL AND waits_on IS NULL
+            """)
+        var free: [Waiter] = []
+        var suspects: [EventSequence] = []
         while try timed.step() {
             let row = Waiter(timed, waitedForName: false)
-            let isFree = scopes.contains { scope in
+            for scope in scopes {
                 switch scope {
-                case .everywhere: true
-                case .lanes(let lanes): lanes.contains(row.lane)
-                case .route(let route): lanes[row.lane].route == route
+                case .everywhere: break
+                case .lanes(let lanes): guard lanes.contains(row.lane) else { continue }
+                case .route(let route): guard lanes[row.lane].route == route else { continue }
                 }
+                if scope != .everywhere, timed.integer(3) > 1 {
+                    suspects.append(row.sequence)
+                } else {
+                    free.append(row)
+                }
+                break
             }
-            if isFree { rows.append(row) }
         }
-        try release(rows, at: now)
+        let shorten = try connection.prepare(
+            "UPDATE event SET not_before = min(not_before, ?) WHERE sequence = ?")
+        for sequence in suspects {
+            shorten.bind(1, (now + Limits.backoffMax).milliseconds)
+            shorten.bind(2, sequence.rawValue)
+            try shorten.run()
+        }
+        try release(free, at: now)
     }
 
     /// Where the wall clock was set since the last transaction, whoever waits for a time waits as long as it

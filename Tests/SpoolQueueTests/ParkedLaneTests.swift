@@ -89,6 +89,30 @@ struct ParkedLaneTests {
         #expect(try spool.lease(wish)?.events.map(\.sequence) == [logs[1]])
     }
 
+    @Test("that is parked no more lets what it was parked for wait on, a minute at most")
+    func suspect() throws {
+        let spool = try TestSpool()
+        let log = try spool.append(.log("a"))[0]
+        var wish = LeaseWish(linger: .zero)
+        for refusals in 1...3 {
+            let lease = try #require(try spool.lease(wish))
+            var settlement = Settlement(lease: lease.id)
+            settlement.returned = [
+                .init(
+                    sequence: log, notBefore: spool.time.now + .seconds(900), countsAttempt: true)
+            ]
+            try spool.settle(settlement)
+            wish.freed = [.lanes([try #require(spool.store.lanes.all.keys.first)])]
+            guard refusals > 1 else { continue }
+            #expect(try spool.lease(wish) == nil)
+            spool.time.advance(.seconds(59))
+            #expect(try spool.lease() == nil)
+            spool.time.advance(.seconds(1))
+        }
+        wish.freed = [.everywhere]
+        #expect(try spool.lease(wish)?.events.count == 1)
+    }
+
     @Test("that is parked no more does not wake who waits for a cause")
     func freedKeepsWaiting() throws {
         let spool = try TestSpool()
