@@ -109,6 +109,9 @@ struct OpenLease: Sendable {
         places.reduce(0) { $0 + lease.events[$1].body.count }
     }
 
+    /// Whether its events can be sent as they are.
+    var hasBodies: Bool { keptFacts == nil }
+
     /// Keeps no more of the bodies than questions need: many leases may be in doubt for long, each as large
     /// as the largest event.
     mutating func forgetBodies() {

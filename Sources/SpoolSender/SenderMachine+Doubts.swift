@@ -29,10 +29,12 @@ extension SenderMachine {
         }
     }
 
-    /// Only where asking has not proved itself yet may an event in doubt be sent as it is.
+    /// Only where asking has not proved itself yet may an event in doubt be sent as it is, to prove it; a
+    /// few leases' bodies will do for that.
     mutating func forgetBodies(_ id: Int64) {
-        guard settings.inDoubt == .resend || calibrator.result != .undecided else { return }
-        leases[id]?.forgetBodies()
+        let mayTry = settings.inDoubt == .ask && calibrator.result == .undecided
+        let kept = leases.values.reduce(0) { $0 + ($1.isInDoubt ? $1.lease.bytes.count : 0) }
+        if !mayTry || kept > SenderSettings.doubtBytesMax { leases[id]?.forgetBodies() }
     }
 
     /// The way out that some event of the lease needs: asking, if any does.
@@ -58,6 +60,8 @@ extension SenderMachine {
             // All of them: while one is left, the lease takes the room of the delivery that is needed.
             conclude(id, open, doubt, open.open)
         } else if let absent = open.open.first(where: { doubt.findings[$0] == .absent }) {
+            // Without bodies it can only go back, counted.
+            guard open.hasBodies else { return conclude(id, open, doubt, open.open) }
             var rest = doubt
             rest.findings[absent] = nil
             // Upstream may be wrong. Written down before it is sent, to be counted if it is.

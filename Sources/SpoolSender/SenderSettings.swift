@@ -25,10 +25,14 @@ public struct SenderSettings: Sendable {
     /// limits the leases that are open at a time; those in doubt have their own, ``doubtsMax``.
     public var inFlight = Limits.inFlightStart...Limits.inFlightMax
 
-    /// Leases in doubt at a time. Each holds its batch in memory, so that there is no end of it without a
-    /// bound; at the bound nothing new is sent before one of them is resolved. It is reached only where
-    /// deliveries keep ending in doubt *and* questions keep failing.
+    /// Leases in doubt at a time. Each holds what is asked about in memory, so that there is no end of it
+    /// without a bound; at the bound nothing new is sent before one of them is resolved. It is reached only
+    /// where deliveries keep ending in doubt *and* questions keep failing.
     public static let doubtsMax = 32
+
+    /// Bytes of bodies that are kept of leases in doubt, beside those of one lease, while asking has not yet
+    /// proved itself.
+    public static let doubtBytesMax = 32 << 20
 
     /// Leases that may be in doubt while no question is answered, for an hour or longer: those beyond
     /// ``doubtsMax`` are opened one at a time.
