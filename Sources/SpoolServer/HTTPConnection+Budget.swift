@@ -6,6 +6,7 @@ extension HTTPConnection {
     /// Reserves a step of a long body, or all of its `rest` where memory is scarce.
     func reserve(_ bytes: Int, orRest rest: Int) {
         guard bytes < rest, budget.tryReserveAhead(bytes) else { return reserve(rest) }
+        purpose = .large
         reservedBytes += bytes
         perform(conversation.granted(bytes))
     }

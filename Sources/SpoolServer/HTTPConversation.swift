@@ -184,7 +184,8 @@ struct HTTPConversation {
             return refuseLength(bytesMax)
         case .bytes(let bytes):
             state = .waiting(reading)
-            return .reserve(min(bytes, Self.bodyStep))
+            return bytes > Self.bodyStep
+                ? .reserveMore(Self.bodyStep, rest: bytes) : .reserve(bytes)
         case .chunked:
             state = .waiting(reading)
             return .reserve(min(Self.bodyStep, bytesMax))

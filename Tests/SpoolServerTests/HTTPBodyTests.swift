@@ -226,15 +226,17 @@ struct HTTPBodyTests {
         }
     }
 
-    @Test("long bodies that do not fit together are read one after the other, none for ever")
-    func longBodiesTogether() async throws {
+    @Test(
+        "long bodies that do not fit together are read one after the other, none for ever",
+        arguments: [(count: 8, length: 1_000_000), (32, 70_000)])
+    func longBodiesTogether(count: Int, length: Int) async throws {
         let budget = ByteBudget(bytesMax: 2 << 20)
         try await ServerFixture.run(budget: budget) { server in
-            let body = String(repeating: "b", count: 1_000_000)
-            let clients = try (0..<8).map { _ in try server.connect() }
+            let body = String(repeating: "b", count: length - 1)
+            let clients = try (0..<count).map { _ in try server.connect() }
             // All have begun before the first one can end.
             for client in clients {
-                try await client.send("POST / HTTP/1.1\r\nContent-Length: 1000000\r\n\r\n")
+                try await client.send("POST / HTTP/1.1\r\nContent-Length: \(length)\r\n\r\nb")
             }
             try await withThrowingTaskGroup(of: Int.self) { group in
                 for client in clients {

@@ -40,7 +40,7 @@ struct HTTPConversationTests {
         let length = 3 * step + 7
         var talk = Self.fresh()
         let framing = Self.framing([("content-length", "\(length)")])
-        #expect(talk.head(framing, bytesMax: length) == .reserve(step))
+        #expect(talk.head(framing, bytesMax: length) == .reserveMore(step, rest: length))
         #expect(talk.granted(step) == .proceed)
         #expect(talk.body(step) == .keep)
         #expect(talk.body(1) == .reserveMore(step, rest: length - step))
