@@ -5,12 +5,14 @@ internal import SpoolSQLite
 /// ones.
 ///
 /// A group begins whole where all of it may go. Where there is none, one is split: what may go begins, and
-/// the rest stays a group of its own, so that a parked lane holds up nobody else's events. That is
-/// always right: what travelled together need not do so again.
+/// the rest stays a group of its own, so that a parked lane holds up nobody else's events, and a probe
+/// tries with one event. That is always right: what travelled together need not do so again.
 extension SpoolStore {
-    /// Begins the next group whose lanes may give, or the part of one that may go.
-    func leaseRegrouped(mayGive: ((Int64) -> Bool)? = nil) throws -> Lease? {
-        guard let (place, free) = try nextGroup(mayGive ?? isOpen) else { return nil }
+    /// Begins the next group whose lanes may give, or the part of one that may go; for a probe, of those whose
+    /// lanes `mayBeProbed`, one event.
+    func leaseRegrouped(mayBeProbed: ((Int64) -> Bool)? = nil) throws -> Lease? {
+        guard let (place, ready) = try nextGroup(mayBeProbed ?? isOpen) else { return nil }
+        let free = mayBeProbed == nil ? ready : [ready[0]]
         // Safety: every id of `regrouped` is a key of `leases`.
         let group = leases[regrouped[place]]!
         guard free.count == group.events.count else { return try begin(split(free, from: group)) }

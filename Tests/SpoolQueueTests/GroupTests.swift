@@ -68,6 +68,24 @@ struct GroupTests {
         #expect(try spool.lease(wish(parked: [lanes[1]]))?.events.map(\.sequence) == [events[0]])
     }
 
+    @Test("gives a probe one event, and the rest stays a group")
+    func givesProbesOne() throws {
+        let spool = try TestSpool()
+        let (events, lanes) = try group("bad", "bad", in: spool)
+        for scope in [ProbeScope.lanes([lanes[0]]), .route(.postLogs)] {
+            let parked: Set<Int64> = scope == .route(.postLogs) ? [] : [lanes[0]]
+            let probe = try #require(try spool.lease(wish(parked: parked, probe: scope)))
+            #expect(probe.events.count == 1)
+            #expect(probe.isRegrouped)
+            var back = Settlement(lease: probe.id)
+            back.regrouped = [probe.events.map(\.sequence)]
+            try spool.settle(back)
+        }
+        #expect(try spool.lease()?.events.count == 1)
+        #expect(try spool.lease()?.events.count == 1)
+        #expect(Set(events).count == 2)
+    }
+
     @Test("goes whole where one can, before another is split")
     func wholeGoesFirst() throws {
         let spool = try TestSpool()
