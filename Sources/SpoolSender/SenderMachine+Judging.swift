@@ -16,9 +16,7 @@ extension SenderMachine {
         case .delivered, .accepted:
             succeeded(open, places: places, request)
         case .notApplied(let retryAfter):
-            if outcome.mayBeAboutEvents, isOwnTrouble(open, places: places) {
-                pacer.failed(outcome.pace)
-            } else {
+            if !outcome.mayBeAboutEvents || !isOwnTrouble(open, places: places) {
                 failed(sentIn: stretch, isDoubtful: false, retryAfter: retryAfter, outcome.pace)
             }
         case .tooLarge(let retryAfter):
@@ -55,6 +53,7 @@ extension SenderMachine {
 
     private mutating func succeeded(_ open: OpenLease, places: [Int], _ request: OpenExchange) {
         health.succeeded(sentIn: request.stretch)
+        troubled = []
         pacer.succeeded(after: now.instant - request.sentAt, underWay: sending)
         parks.release(open.lease.route, lanes: open.lanes)
         lanes.succeeded(open.lanes)
@@ -90,7 +89,8 @@ extension SenderMachine {
     }
 
     /// Whether a request failed by its own trouble, since the others succeed: one event that has failed
-    /// before backs off alone, and so does a lane whose request before has failed too.
+    /// before backs off alone, and so does a lane whose request before has failed too. Where many events have
+    /// such trouble and none succeeds, it is upstream's.
     private mutating func isOwnTrouble(_ open: OpenLease, places: [Int]) -> Bool {
         guard health.failures == 0 else { return false }
         let isAlone = places.count == 1 && open.lease.events[places[0]].attempts > 0
@@ -101,8 +101,14 @@ extension SenderMachine {
         if parked != nil ? open.isProbe : isRepeated && !isAlone {
             park(.lane(lane), of: open, because: parked ?? .failing)
         }
-        return isAlone || isRepeated || parked != nil
+        // A lane rests while it is parked; events by themselves would try in turn.
+        guard isAlone, parked == nil else { return isRepeated || parked != nil }
+        troubled.insert(open.lease.events[places[0]].sequence)
+        return troubled.count <= Self.troubledMax
     }
+
+    /// Events in trouble without a success between: as many as are under way at a time by default.
+    private static let troubledMax = Limits.inFlightMax
 
     private func willAsk(_ kind: EventKind) -> Bool {
         kind.isLog && settings.inDoubt == .ask && calibrator.result == .ask

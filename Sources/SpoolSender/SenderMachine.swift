@@ -93,6 +93,8 @@ package struct SenderMachine: Sendable {
     var rights = LaneRights()
     /// Lanes whose last request failed while others succeeded.
     var failingLanes: Set<Int64> = []
+    /// Events that failed alone, by their own trouble, since the last success.
+    var troubled: Set<EventSequence> = []
     var batchSize: BatchSize
     var answeredRoutes: Set<Route> = []
     var calibrator: Calibrator

@@ -180,6 +180,30 @@ import Testing
         #expect(bench.snapshot.parked.isEmpty)
     }
 
+    @Test func `that fails alone is one of many in an outage, and then all rest`() {
+        var bench = SenderBench.running()
+        // Events that have failed before, each alone; none succeeds.
+        for id in 1...8 as ClosedRange<Int64> {
+            bench.answer(bench.lease(.of(id: id, lane: id, attempts: 1)), 503)
+            #expect(bench.snapshot.health == .steady)
+            bench.commit(id)
+        }
+        bench.answer(bench.lease(.of(id: 9, lane: 9, attempts: 1)), 503)
+        guard case .backingOff = bench.snapshot.health else {
+            Issue.record("\(bench.snapshot.health)")
+            return
+        }
+    }
+
+    @Test func `of one event that fails for ever costs the others nothing`() {
+        var bench = SenderBench.running()
+        for id in 1...40 as ClosedRange<Int64> {
+            bench.answer(bench.lease(.of(id: id, from: 1, attempts: 1)), 503)
+            bench.commit(id)
+            #expect(bench.snapshot.health == .steady)
+        }
+    }
+
     @Test func `is not blamed for what it does once, nor for an outage`() {
         var bench = failedOnce()
         bench.accept(bench.lease(.of(id: 3, lane: 2)), count: 1)
