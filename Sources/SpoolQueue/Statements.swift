@@ -168,11 +168,12 @@ final class Statements {
             "SELECT reason FROM deleted WHERE reference = ? AND until_sequence > ? LIMIT 1")
         deletedEvent = try prepare("SELECT reason FROM deleted WHERE sequence = ?")
         noteDeleted = try prepare("INSERT OR IGNORE INTO deleted VALUES (?, ?, ?, ?)")
+        // Without the attempts: who has some travels alone, and is thought to have trouble of its own.
         revive = try prepare(
             """
             INSERT INTO event (sequence, lane, kind, hold, reference, flags, attempts, accepted_at,
             causes, address, body, digest, session)
-            SELECT sequence, lane, kind, 0, reference, flags, attempts, ?, causes, address, body, digest,
+            SELECT sequence, lane, kind, 0, reference, flags, 0, ?, causes, address, body, digest,
             session FROM dead WHERE sequence = ?
             """)
         forgetDead = try prepare("DELETE FROM dead WHERE sequence = ?")

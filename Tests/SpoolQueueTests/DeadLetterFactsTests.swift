@@ -5,7 +5,7 @@ import Testing
 
 @Suite("What a dead letter says")
 struct DeadLetterFactsTests {
-    @Test("its attempts count the refusal it died of, and those before a replay")
+    @Test("its attempts count the refusal it died of, and begin anew with a replay")
     func attempts() throws {
         let spool = try TestSpool()
         let log = try spool.append(.log("a"))[0]
@@ -15,6 +15,11 @@ struct DeadLetterFactsTests {
         try spool.kill(log, status: 400)
         #expect(try attempts() == 1)
         _ = try spool.commit { try $0.replay(DeadFilter(), after: nil) }
+        let lease = try #require(try spool.lease())
+        #expect(lease.events[0].attempts == 0, "it travels with others again")
+        var back = Settlement(lease: lease.id)
+        back.returned = [.init(sequence: log, countsAttempt: true)]
+        try spool.settle(back)
         try spool.kill(log, status: 400)
         #expect(try attempts() == 2)
     }
