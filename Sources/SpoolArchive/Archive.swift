@@ -1,3 +1,4 @@
+import Glibc
 public import SpoolCore
 import SpoolSQLite
 public import SpoolServer
@@ -94,9 +95,21 @@ public final class Archive: Sendable {
                     random: random, publish: board.post)
             }
         }
+        /// A read that fails now and then may be told of as damage (`SQLITE_IOERR_CORRUPTFS`,
+        /// sqlite.org/rescode.html): only damage that stays is believed.
+        func openWriterOrSeeDamage() throws -> GroupCommitter<ArchiveStore> {
+            for _ in 1..<Self.looksAtDamage {
+                do {
+                    return try openWriter()
+                } catch let error as SQLiteError where error.isCorruption {
+                    usleep(100_000)
+                }
+            }
+            return try openWriter()
+        }
         let committer: GroupCommitter<ArchiveStore>
         do {
-            committer = try openWriter()
+            committer = try openWriterOrSeeDamage()
         } catch let error as SQLiteError where error.isCorruption {
             let file = directory.databasePath
             guard settings.setsDamagedAside else {
@@ -119,6 +132,9 @@ public final class Archive: Sendable {
             application: application, committer: committer, reader: reader, board: board,
             directory: directory)
     }
+
+    /// How often a file must look damaged before it is taken for that.
+    private static let looksAtDamage = 3
 
     /// What the archive holds as of its last commit.
     public var status: ArchiveStatus { board.status }
