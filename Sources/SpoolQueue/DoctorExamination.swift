@@ -1,4 +1,3 @@
-internal import Glibc
 internal import SpoolCore
 internal import SpoolSQLite
 
@@ -9,9 +8,7 @@ struct Examination {
     /// Lets a daemon that runs take some steps.
     let pause: () -> Void
 
-    init(
-        _ connection: Connection, _ report: DoctorReport, pause: @escaping () -> Void = { sleep(1) }
-    ) {
+    init(_ connection: Connection, _ report: DoctorReport, pause: @escaping () -> Void = {}) {
         self.connection = connection
         self.report = report
         self.pause = pause

@@ -30,7 +30,7 @@ public enum SpoolDoctor {
         }
         let isLogThere = exists(path + "-wal") || exists(path + "-shm")
         defer { if !isLogThere { removeEmptyLog(of: path) } }
-        var report = try examine(path: path)
+        var report = try examine(path: path) { sleep(1) }
         let mark = DoctorMark(beside: path)
         if report.isDamaged, !mark.leave() {
             report.findings = report.findings.map { $0.afterCreating(mark.path) }
@@ -48,7 +48,10 @@ public enum SpoolDoctor {
         _ = try? connection?.integer("SELECT count(*) FROM sqlite_schema")
     }
 
-    static func examine(path: String, vfs: String? = nil) throws -> DoctorReport {
+    /// - Parameter pause: lets a daemon that has the file open take some steps; nobody does at a start.
+    static func examine(
+        path: String, vfs: String? = nil, pause: @escaping () -> Void = {}
+    ) throws -> DoctorReport {
         if let finding = LogMatch(path: path, vfs: vfs).finding(on: path) {
             var report = DoctorReport(path: path)
             report.findings = [finding]
@@ -59,7 +62,7 @@ public enum SpoolDoctor {
         report.logBytes = size(of: path + "-wal")
         do {
             let connection = try Connection(path: path, access: .query, vfs: vfs)
-            var examination = Examination(connection, report)
+            var examination = Examination(connection, report, pause: pause)
             defer { report = examination.report }
             if try examination.isUsable() { try examination.run() }
         } catch let error as SQLiteError where !error.isOfTheDisk {
