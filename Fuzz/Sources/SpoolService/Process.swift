@@ -1,0 +1,1 @@
+../../../Sources/SpoolService/Process.swift
