@@ -110,8 +110,12 @@ enum Answer {
         require(target != .givenUp || facts.graceIsOver, "given up too early")
     }
 
-    /// The ids read in one pass are those that a tree of the whole answer shows.
+    /// The ids read in one pass are those that a tree of the whole answer shows, but for those that are too
+    /// long to be kept.
     private static func checkIdentities(_ body: [UInt8], _ facts: RequestFacts) {
+        // An id is measured as it stands in the answer, which a tree does not show of escapes.
+        let isLong = body.count > Limits.upstreamIDBytesMax
+        guard !isLong || !body.contains(UInt8(ascii: "\\")) else { return }
         let read = UpstreamIdentity.read(body, for: facts.route, count: facts.count)
         let tree = try? JSONValue(parsing: body)
         let elements = facts.route.takesArray ? tree?.elements : tree.map { [$0] }
@@ -129,7 +133,9 @@ enum Answer {
     }
 
     private static func name(_ value: JSONValue?) -> String? {
-        guard let name = value?.stringValue, !name.isEmpty else { return nil }
+        guard let name = value?.stringValue, !name.isEmpty,
+            name.utf8.count <= Limits.upstreamIDBytesMax
+        else { return nil }
         return name
     }
 
